@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
@@ -11,7 +11,7 @@ from advisor.app.plan import Plan
 from advisor.app.running import VERIFIED_FROM_H
 from advisor.app.sweep import SweepJob, SweepSpec
 from advisor.app.sweep_plan import PlannedMachine, RunningMachine, SweepPlan
-from advisor.base.errors import NothingFitsError
+from advisor.base.errors import NothingFitsError, OverBudgetError
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.fleet.board import Board
 from advisor.fleet.controller import Share
@@ -22,6 +22,12 @@ from advisor.rental.context import RentalContext
 from advisor.store.sweeps import StoredSweep, SweepStore
 
 _SEEN_ENOUGH = 3
+
+_LATER = (1.25, 1.5, 2.0, 4.0)
+"""Factors for what is left until a deadline that cannot be kept; an assumption."""
+
+_LEAST_SHARE = 0.25
+"""Of the whole time, taken to be left at least where that is done; an assumption."""
 
 
 @dataclass(slots=True)
@@ -106,7 +112,8 @@ class Planning:
     ) -> SweepPlan:
         """Plan what waits with what is left of time, money and machines.
 
-        Where the deadline cannot be kept any more the jobs are done all the same.
+        Where the deadline cannot be kept any more the jobs are done all the same, and
+        no later than has to be.
 
         Parameters
         ----------
@@ -139,10 +146,10 @@ class Planning:
                 with_curve=False,
             )
 
-        if deadline_s is not None:
+        for left_s in _deadlines_s(self.spec.deadline_s, deadline_s):
             try:
-                return planned(replace(spec, deadline_s=max(deadline_s, 1.0)))
-            except NothingFitsError:
+                return planned(replace(spec, deadline_s=left_s))
+            except (NothingFitsError, OverBudgetError):
                 self.context.notify_once("the deadline cannot be kept any more")
         return planned(spec)
 
@@ -203,3 +210,17 @@ def _job_s(planned: PlannedMachine) -> float | None:
         return None
     hours = max(planned.hours - planned.setup_h, 0.0)
     return hours * SECONDS_PER_HOUR * planned.slots / len(planned.jobs)
+
+
+def _deadlines_s(whole_s: float | None, left_s: float | None) -> Iterator[float]:
+    """Yield what is left until a deadline, s, then what may be taken instead.
+
+    Parameters
+    ----------
+    whole_s, left_s : what there was at the start, and is left; None: there is none
+    """
+    if whole_s is None or left_s is None:
+        return
+    yield max(left_s, 1.0)
+    later_s = max(left_s, whole_s * _LEAST_SHARE)
+    yield from (later_s * factor for factor in _LATER)
