@@ -8,7 +8,7 @@ import joblib
 import pytest
 
 from advisor.base.parallel import each
-from advisor.cli.model import _in_parallel
+from advisor.cli.parallel import in_parallel
 from advisor.cli.progress import Line
 
 
@@ -16,7 +16,7 @@ def test_a_terminal_shows_what_is_held_out_and_how_much_is_done() -> None:
     """One bar after the other, also of folds that run in other processes."""
     terminal, passed = io.StringIO(), iter(range(100))
     line = Line(terminal, lambda: float(next(passed)))
-    with _in_parallel(2):
+    with in_parallel(2, None):
         for what in ("GPUs", "regressors"):
             assert each(what, abs, [(-1,), (-2,)], line) == [1, 2]
     texts = [text.rstrip() for text in terminal.getvalue().split("\r") if text.strip()]
@@ -34,6 +34,6 @@ def test_as_many_folds_run_at_once_as_were_asked_for(
     asked: int | None, jobs: int
 ) -> None:
     """One per core unless something else is said, inside the block alone."""
-    with _in_parallel(asked):
+    with in_parallel(asked, None):
         assert joblib.Parallel().n_jobs == jobs
     assert joblib.Parallel().n_jobs in (None, 1)

@@ -51,7 +51,7 @@ class Archive:
         """Return what it shows of GPUs (market spellings; all if `None`) since a time.
 
         Returns `None` if it shows nothing of them; see
-        `advisor.store.market_statistics.load_intervals`.
+        `advisor.store.listing_intervals.load_intervals`.
         """
         if not self._files:
             return None
