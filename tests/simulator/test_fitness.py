@@ -76,8 +76,12 @@ def test_what_is_listed_decides(
         assert_is_shown(found)
 
 
-# What a GPU does or holds is no words' matter of its machine: it shows when it is tried.
-@pytest.mark.parametrize("misfit", [one for one in MISFITS if one[:4] != "gpu_"])
+# What a GPU does or holds, and which Python an image has, is no words' matter of its
+# machine: it shows when it is tried.
+@pytest.mark.parametrize(
+    "misfit",
+    [one for one in MISFITS if one[:4] != "gpu_" and one != "image_lacks_python"],
+)
 @pytest.mark.parametrize("image", [NEW, "me/training:3"])
 def test_a_fault_makes_any_machine_fail(image: str, misfit: Misfit) -> None:
     """Whatever is listed; it says so in words by which it is recognized."""
