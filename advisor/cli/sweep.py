@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from advisor.app.context import Context
-from advisor.cli.options import above_zero, duration_s, format_options, help_if_alone
+from advisor.cli.options import format_options, help_if_alone
 from advisor.cli.output import line_width, remark_within, result, result_within
+from advisor.cli.sweep_options import sweep_options
 from advisor.cli.sweep_run import resume, run, status, stop
 from advisor.report.formats import to_json
 
@@ -30,32 +31,11 @@ def command(ctx: click.Context) -> None:
 
 
 @command.command("plan")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@sweep_options
 @click.option(
     "--market",
     metavar="sample|vast|FILE",
     help="Where the offers come from. Default: the file's.",
-)
-@click.option(
-    "--deadline",
-    "deadline_s",
-    callback=duration_s,
-    metavar="TIME",
-    help="Longest time for all jobs together, such as 24h or 3d. Default: the file's.",
-)
-@click.option(
-    "--budget",
-    "budget_usd",
-    type=float,
-    callback=above_zero,
-    metavar="USD",
-    help="Highest cost of all jobs together. Default: the file's.",
-)
-@click.option(
-    "--max-machines",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Most machines at the same time. Default: the file's.",
 )
 @format_options("table", "json")
 @click.pass_obj

@@ -15,10 +15,11 @@ import click
 from advisor.app.context import Context
 from advisor.base.errors import AdvisorError, CommandFailedError, UsageError
 from advisor.base.resources import installing
-from advisor.cli.options import above_zero, duration_s, format_options
+from advisor.cli.options import format_options
 from advisor.cli.output import line_width, need_stdout, remark, result, result_within
 from advisor.cli.progress import is_written_over
 from advisor.cli.renting import Terminal, need_confirmation
+from advisor.cli.sweep_options import sweep_options
 from advisor.report.formats import to_json
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask before paying.")
 
 
 @click.command("run")
-@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@sweep_options
 @click.option(
     "--market", metavar="NAME", help="Market to rent from. Default: the file's."
 )
@@ -46,27 +47,6 @@ _yes = click.option("--yes", is_flag=True, help="Do not ask before paying.")
     metavar="NAME",
     help="Name of the sweep; its machines share a budget. Default: the file's, or a new "
     "one.",
-)
-@click.option(
-    "--deadline",
-    "deadline_s",
-    callback=duration_s,
-    metavar="TIME",
-    help="Longest time for all jobs together, such as 24h or 3d. Default: the file's.",
-)
-@click.option(
-    "--budget",
-    "budget_usd",
-    type=float,
-    callback=above_zero,
-    metavar="USD",
-    help="Highest cost of the sweep, all its machines together. Default: the file's.",
-)
-@click.option(
-    "--max-machines",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Most machines at the same time. Default: the file's.",
 )
 @_yes
 @_json

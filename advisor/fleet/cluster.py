@@ -20,7 +20,6 @@ import inspect
 import logging
 import math
 from collections.abc import Awaitable, Collection
-from dataclasses import replace
 from typing import Any
 
 import dask.config
@@ -32,11 +31,7 @@ from distributed.utils import NoOpAwaitable
 from advisor.app.context import Context
 from advisor.app.plan import Plan, plan
 from advisor.app.rented import rented
-from advisor.base.errors import (
-    NothingFitsError,
-    RentalStateUnknownError,
-    UsageError,
-)
+from advisor.base.errors import RentalStateUnknownError, UsageError
 from advisor.base.interrupts import deferred, shielded
 from advisor.fleet.adapting import (
     PAUSE_S,
@@ -47,12 +42,12 @@ from advisor.fleet.adapting import (
     most_of,
 )
 from advisor.fleet.busy import when_not_busy
+from advisor.fleet.lifetimes import Lifetimes
 from advisor.fleet.member import Member
 from advisor.fleet.place import Place
 from advisor.fleet.scheduler import SchedulerDoor
 from advisor.fleet.shared import Fleet
 from advisor.rental import arguments
-from advisor.rental.presence import LAST_CHANCE_S
 
 MAX_MACHINES = 8
 
@@ -61,7 +56,6 @@ _LOOK_S = 0.2
 _RETIRE_S = 60.0  # for handing on; what takes longer is computed anew
 _SETTINGS = {"distributed.scheduler.unknown-task-duration": WORTH_S}
 _ENDING = (Status.closing, Status.closed)
-_SHORTEST_S = LAST_CHANCE_S + arguments.SHORTEST_S
 _ASKED = (*inspect.signature(rented).parameters, "max_machines", "asynchronous")
 
 
@@ -123,15 +117,9 @@ class Cluster(SpecCluster):
         block = rented(workload, deadline_s=deadline_s, context=self._context, **asked)
         self.spec = block.spec
         arguments.whole("max_machines", max_machines)
-        shortest_s = min(deadline_s, self.spec.max_lifetime_s or deadline_s)
-        if shortest_s < _SHORTEST_S:
-            message = (
-                f"a machine of a cluster needs {_SHORTEST_S:.0f} s at least: of its "
-                f"lifetime, {LAST_CHANCE_S:.0f} s are for winding it up"
-            )
-            raise UsageError(message)
+        now = self._context.now().timestamp()
+        self._lifetimes = Lifetimes.until(self.spec, float(deadline_s), now)
         self.max_machines = max_machines
-        self._over_at = self._context.now().timestamp() + float(deadline_s)
         self._paused_until = -math.inf
         self._refusal: BaseException | None = None
         self._left: list[str] = []
@@ -175,16 +163,8 @@ class Cluster(SpecCluster):
             if none can be made
         """
         # By the clock: a laptop may have slept.
-        left_s = self._over_at - self._context.now().timestamp()
-        if left_s < _SHORTEST_S:
-            message = "the cluster's deadline has come: nothing more is rented"
-            raise NothingFitsError(message)
-        spec = replace(
-            self.spec,
-            name=self._job,
-            deadline_s=left_s,
-            max_lifetime_s=min(left_s, self.spec.max_lifetime_s or left_s),
-        )
+        now = self._context.now().timestamp()
+        spec = self._lifetimes.begun_at(now, self._job)
         goes_on = self._fleet is not None
         return plan(self._context, spec, wait_for_ssh=True, goes_on=goes_on)
 

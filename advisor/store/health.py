@@ -20,7 +20,6 @@ from advisor.base.errors import StoreError
 from advisor.base.mounts import lock_holder
 from advisor.base.resources import STORE
 from advisor.store.database import (
-    MIGRATIONS,
     explained,
     has_journal,
     lenient_text,
@@ -29,6 +28,7 @@ from advisor.store.database import (
     version_of,
 )
 from advisor.store.entry import Entry, Torn
+from advisor.store.migrations import MIGRATIONS
 from advisor.store.rows import sorted_out, torn_steps
 from advisor.store.sweep_rows import torn_rows
 

@@ -13,12 +13,13 @@ from typing import Any
 from advisor.base.errors import StoreError
 from advisor.base.resources import STORE
 from advisor.market.offers import parse_offers
-from advisor.store.database import MIGRATIONS, open_store
+from advisor.store.database import open_store
 from advisor.store.history import store_snapshot
 from advisor.store.hosts import rules
 from advisor.store.ledger import Entry, Ledger
 from advisor.store.listing_intervals import load_intervals
 from advisor.store.market_statistics import bid_survival, lifetimes, price_buckets
+from advisor.store.migrations import MIGRATIONS
 from advisor.store.misfits import misfits
 from advisor.store.runs import stored_runs
 from fuzz_parts.stores import (

@@ -17,10 +17,11 @@ from advisor.base.resources import STORE
 from advisor.market.offers import parse_offers
 from advisor.market.sample import SampleMarket
 from advisor.market.types import Query
-from advisor.store.database import MIGRATIONS, open_store
+from advisor.store.database import open_store
 from advisor.store.history import store_snapshot
 from advisor.store.hosts import HostRule, set_rule
 from advisor.store.ledger import Entry, Ledger
+from advisor.store.migrations import MIGRATIONS
 from advisor.store.misfits import MisfitRecord, store_misfit
 from advisor.store.runs import store_run
 from advisor.throughput.user_runs import UserRun

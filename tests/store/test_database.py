@@ -24,7 +24,8 @@ from advisor.base.errors import (
 )
 from advisor.base.resources import STORE
 from advisor.store import database
-from advisor.store.database import MIGRATIONS, open_store, transaction
+from advisor.store.database import open_store, transaction
+from advisor.store.migrations import MIGRATIONS
 
 
 def version(folder: Path) -> int:

@@ -15,10 +15,10 @@ import pytest
 
 from advisor.base.errors import StoreError, StoreTornError
 from advisor.base.resources import STORE
-from advisor.store.database import MIGRATIONS
 from advisor.store.entry import Entry
 from advisor.store.health import check_copy, copies_of, look_at
 from advisor.store.ledger import Ledger
+from advisor.store.migrations import MIGRATIONS
 
 OLD = Path(__file__).parent / "old" / "data"
 ENTRY = Entry(

@@ -22,11 +22,12 @@ from advisor.app.jobs import load_job
 from advisor.base.errors import AdvisorError, StoreError, StoreFullError
 from advisor.base.resources import STORE
 from advisor.store import backup, database
-from advisor.store.database import MIGRATIONS, open_store
+from advisor.store.database import open_store
 from advisor.store.history import GAP_S
 from advisor.store.hosts import rules
 from advisor.store.ledger import Ledger
 from advisor.store.listing_intervals import stored_gpu_names
+from advisor.store.migrations import MIGRATIONS
 from advisor.store.misfits import misfits
 from advisor.store.runs import stored_runs
 

@@ -139,7 +139,7 @@ def loaded(choices: Choices, at: int, load: IntArray, z: float) -> Loaded:
 
 
 def probability_in_time(
-    choices: Choices, machines: Sequence[Loaded], deadline_h: float
+    choices: Choices, machines: Sequence[Loaded], limits_h: float | Sequence[float]
 ) -> float:
     """Return how likely all slots of all machines end in time.
 
@@ -147,9 +147,15 @@ def probability_in_time(
     machines (assumption): it is of one model and one profile, and what is a machine's
     own evens out, for jobs that wait go to where there is time. Interruptions come to
     each slot on its own.
+
+    Parameters
+    ----------
+    limits_h : hours that all machines have, or each of them, shape (M,)
     """
     slots = [slots_of(choices, one.at, one.load) for one in machines]
-    spare = deadline_h * (1.0 + _ROUNDED) - np.concatenate([one.mean for one in slots])
+    limits = np.broadcast_to(limits_h, len(slots))
+    limit_of = np.repeat(limits, [len(one.mean) for one in slots])
+    spare = limit_of * (1.0 + _ROUNDED) - np.concatenate([one.mean for one in slots])
     common = np.concatenate([one.common_sd for one in slots])
     own = np.maximum(np.concatenate([one.own_sd for one in slots]), _LEAST_SD_H)
     in_time = _cdf((spare - common * _ERRORS[:, None]) / own).prod(axis=1)

@@ -25,7 +25,7 @@ from advisor.base.units import SECONDS_PER_HOUR
 from advisor.fleet.plan.choices import Choices
 from advisor.fleet.plan.kinds import Kind, kinds_of
 from advisor.fleet.plan.listing import Listing
-from advisor.fleet.plan.loads import Loaded
+from advisor.fleet.plan.loads import Loaded, probability_in_time
 from advisor.fleet.plan.solve import (
     Solution,
     Task,
@@ -118,14 +118,20 @@ def _planned(
         curve = _curve(task, deadline_h, found)
     if over:
         raise _too_dear(spec, found, curve, int(task.jobs.sum()))
-    machines = tuple(_machines(task.choices, found.machines, kinds))
+    loads = sorted(found.machines, key=lambda one: (-int(one.load.sum()), one.at))
+    machines = tuple(_machines(task.choices, loads, kinds))
+    machines = _capped(machines, spec.budget_usd)
     has_deadline = math.isfinite(deadline_h)
+    probability = None
+    if has_deadline:  # also by its end, which the budget may have brought forward
+        limits_h = [min(one.lifetime_h, deadline_h) for one in machines]
+        probability = probability_in_time(task.choices, loads, limits_h)
     return SweepPlan(
-        machines=_capped(machines, spec.budget_usd),
+        machines=machines,
         usd=found.usd,
         hours=max(one.hours for one in machines),
         deadline_h=deadline_h if has_deadline else None,
-        deadline_probability=found.probability if has_deadline else None,
+        deadline_probability=probability,
         bound_usd=least_usd,
         separate_usd=separate_usd(task),
         pareto=curve,
@@ -169,9 +175,9 @@ def _there(running: Sequence[RunningMachine], kinds: Sequence[Kind]) -> Choices:
 def _machines(
     choices: Choices, machines: Sequence[Loaded], kinds: Sequence[Kind]
 ) -> Iterator[PlannedMachine]:
-    """Yield machines with the names of their jobs, the one with the most first."""
+    """Yield machines with the names of their jobs."""
     waiting = [iter(kind.names) for kind in kinds]
-    for one in sorted(machines, key=lambda one: (-int(one.load.sum()), one.at)):
+    for one in machines:
         at = one.at
         hours = np.where(one.load > 0, choices.job_h[:, at], 0.0)
         names = [

@@ -99,6 +99,22 @@ def test_lifetimes_share_what_the_budget_has_left(
     assert all(one.lifetime_h >= one.hours for one in tight.machines)
 
 
+def test_a_budget_that_ends_machines_early_makes_a_deadline_less_likely(
+    context: Context, sweep_of: Sweep
+) -> None:
+    """What is told is how likely all jobs are done by the machines' ends, too."""
+    spec = sweep_of(40, deadline_s=12 * 3600.0)
+    free = planned(context, spec)
+    told = [
+        planned(context, replace(spec, budget_usd=share * free.usd)).deadline_probability
+        for share in (1.001, 1.05, 1.5)
+    ]
+    assert free.deadline_probability is not None
+    assert told == sorted(told, key=float)
+    assert 0.0 < told[0] < 0.7
+    assert free.deadline_probability >= 0.9
+
+
 def test_a_plan_is_read_as_it_was_written(context: Context, sweep_of: Sweep) -> None:
     """Through JSON; what a newer advisor wrote is refused."""
     plan = planned(context, sweep_of(20), with_curve=True)

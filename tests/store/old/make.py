@@ -14,10 +14,11 @@ from advisor.market.offers import parse_offers
 from advisor.market.sample import SampleMarket
 from advisor.market.snapshot import load_snapshot
 from advisor.rental.jobs import JobRecord, job_folder, save_job
-from advisor.store.database import MIGRATIONS, open_store
+from advisor.store.database import open_store
 from advisor.store.history import keep
 from advisor.store.hosts import HostRule, set_rule
 from advisor.store.ledger import Entry, Ledger
+from advisor.store.migrations import MIGRATIONS
 from advisor.store.misfits import MisfitRecord, keep_misfit
 from advisor.store.runs import keep_run
 from advisor.throughput.user_runs import UserRun
