@@ -25,6 +25,7 @@ from advisor.base.errors import (
     UnreachableError,
 )
 from advisor.base.interrupts import check, stoppable
+from advisor.base.units import SECONDS_PER_HOUR
 from advisor.fleet import events
 from advisor.fleet.board import Attempt, Board, Moved
 from advisor.fleet.bring import NoPythonError
@@ -250,8 +251,7 @@ class Crew:
 
     def _to_its_end(self, hands: Hands, home: Home, printer: Printer) -> None:
         """Feed and watch the machine until nothing is left for it."""
-        board = self.work.board
-        teller = self.work.teller
+        board, teller = self.work.board, self.work.teller
         feeder = Feeder(
             self.key, hands, board, self.work.saved, teller.given, pace=self.pace
         )
@@ -289,8 +289,8 @@ class Crew:
         """Note what a job costs on the machine."""
         seconds = self.pace.seconds
         if seconds is not None:
-            usd = member.usd_per_hour * seconds / 3600.0 / len(member.slots)
-            self.work.board.price(self.key, usd)
+            usd = member.usd_per_hour * seconds / SECONDS_PER_HOUR
+            self.work.board.price(self.key, usd / len(member.slots))
 
     def _ended_by(self, hands: Hands, home: Home, error: BaseException) -> None:
         """End the work of a machine that an error has ended."""
