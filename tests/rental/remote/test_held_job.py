@@ -19,6 +19,7 @@ from advisor.base.errors import RemoteError, UsageError
 from advisor.rental.remote import held_scripts
 from advisor.rental.remote.beats import beat
 from advisor.rental.remote.held_job import HeldJob, HeldState, TaskScripts
+from tests.living import is_alive
 from tests.rental.remote.greps import as_of_busybox
 
 Soon = Callable[..., bool]
@@ -352,7 +353,7 @@ def test_a_disk_that_is_full_does_not_lengthen_a_lease(trial: Trial, soon: Soon)
     assert soon(lambda: trial.session() > 0)
     (trial.folder() / "lapsed").symlink_to("/no/room/for/it")
     assert soon(lambda: job.state() == HeldState("lapsed"))
-    assert not Path(f"/proc/{trial.session()}").exists()
+    assert soon(lambda: not is_alive(trial.session()))
 
 
 def test_all_of_it_is_found_where_grep_is_that_of_busybox(

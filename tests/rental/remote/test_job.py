@@ -23,6 +23,7 @@ from advisor.rental.remote.ssh import Ssh, ensure_key
 from advisor.rental.remote.watchdog import onstart_script
 from advisor.simulator.containers import Container
 from advisor.simulator.local import LocalContainers
+from tests.living import is_alive
 from tests.rental.remote.greps import as_of_busybox
 
 _TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
@@ -351,7 +352,7 @@ def test_a_stop_finds_all_where_grep_is_that_of_busybox(
         assert soon(lambda: sleeps.exists() and sleeps.read_text().strip() != "")
         job.stop()
     assert job.state().phase == "ended"
-    assert not Path(f"/proc/{sleeps.read_text().strip()}").exists()
+    assert soon(lambda: not is_alive(int(sleeps.read_text())))
 
 
 def test_following_gives_up_in_the_end(machine: Any) -> None:

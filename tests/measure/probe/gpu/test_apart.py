@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from advisor.measure.probe.gpu.apart import one_line, run_apart
+from tests.living import is_alive
 
 LONG_S = 60.0
 
@@ -26,14 +27,6 @@ def ends(monkeypatch: pytest.MonkeyPatch) -> Any:
 def run(function: Callable[..., None], *arguments: Any, seconds: float = LONG_S) -> Any:
     got: list[Any] = []
     return run_apart(function, arguments, time.monotonic() + seconds, got.append), got
-
-
-def is_alive(number: int) -> bool:
-    try:
-        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 def test_messages_come_in_order(ends: Any, capfd: pytest.CaptureFixture[str]) -> None:
