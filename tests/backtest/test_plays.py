@@ -107,6 +107,7 @@ def test_the_number_of_jobs_changes_no_play(
     assert os.getpid() not in pids
 
 
+@pytest.mark.slow
 def test_a_dask_cluster_plays_the_same(
     setting: Setting, starts: Any, results: Results
 ) -> None:

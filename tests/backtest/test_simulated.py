@@ -26,6 +26,7 @@ def listings(ranked: Ranked, sure: dict[str, Any]) -> Listings:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ratio", [1.0, 1.25, 2.0])
 def test_its_bids_lose_at_the_assumed_rate(listings: Listings, ratio: float) -> None:
     """A bid that stands runs for 1 / rate hours on average, within 5 %."""

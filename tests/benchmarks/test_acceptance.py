@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "acceptance.py"

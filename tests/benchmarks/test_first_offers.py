@@ -31,6 +31,7 @@ AMPLE = 2.0
 """Rate that the threads could feed over that of the GPUs, at which few of them do."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sort", ["epoch-cost", "balanced"])
 def test_the_first_offers_of_the_sample_are_fit_to_rent(sort: SortKey) -> None:
     """Each is what the market itself asks for, the first stands until the job is done.

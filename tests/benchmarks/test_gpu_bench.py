@@ -46,6 +46,7 @@ def test_the_most_telling_are_in_time(plan: Any) -> None:
     assert sum(eager) < 570.0
 
 
+@pytest.mark.slow
 def test_what_the_cores_do(plan: Any, tmp_path: Path) -> None:
     """The readings of the cores reach the file, within their time."""
     pytest.importorskip("PIL", reason="Pillow is not installed (extra `measure`)")
@@ -58,6 +59,7 @@ def test_what_the_cores_do(plan: Any, tmp_path: Path) -> None:
     assert "core.zlib" in {one.name for one in got}
 
 
+@pytest.mark.slow
 def test_without_time_the_file_says_so(tmp_path: Path) -> None:
     """Whatever there was no time for is named in the file, which is whole."""
     pytest.importorskip("PIL", reason="Pillow is not installed (extra `measure`)")

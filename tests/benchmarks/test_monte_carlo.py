@@ -11,6 +11,8 @@ import pytest
 
 from advisor.throughput.tables import load_tables
 
+pytestmark = pytest.mark.slow
+
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "monte_carlo.py"
 
 

@@ -34,6 +34,7 @@ def test_the_lines_add_up(advisor: Advisor, best: list[int]) -> None:
     assert hours == pytest.approx(offer["job_hours"])
 
 
+@pytest.mark.slow
 def test_the_text_has_the_bill_the_limits_and_what_is_assumed(
     advisor: Advisor, best: list[int]
 ) -> None:
@@ -76,6 +77,7 @@ def test_all_assumptions_are_listed_when_asked_for(
         assert one["range_source"] is None or one["range_source"] in text
 
 
+@pytest.mark.slow
 def test_the_assumptions_that_matter_are_those_that_change_the_cost(
     advisor: Advisor, best: list[int]
 ) -> None:

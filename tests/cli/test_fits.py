@@ -56,6 +56,7 @@ def best_and_worst(market: str, workload: str, rental: Any = "on-demand") -> Any
     return ranking[0], ranking[len(ranking) - 1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("workload", "rental"),
     [
@@ -83,6 +84,7 @@ def test_explain_fits_with_every_assumption(run: Run, width: str) -> None:
     assert len(outcome.stdout.splitlines()) > SCREEN
 
 
+@pytest.mark.slow
 def test_explain_of_hostile_offers_does_no_harm(hostile: str) -> None:
     """Their texts fit, and a terminal obeys none of them."""
     ranking = advisor.rank("resnet50", market=hostile)
@@ -101,6 +103,7 @@ def test_explain_of_a_search(search: str) -> None:
         assert max(map(width_of, text.splitlines())) <= 100
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not REAL_DATA.is_dir(), reason="the folder of real data is not beside this checkout"
 )

@@ -13,6 +13,8 @@ import pytest
 from advisor.base.parallel import each
 from advisor.cli.parallel import in_parallel
 
+pytestmark = pytest.mark.slow
+
 Advisor = Callable[..., Any]
 
 

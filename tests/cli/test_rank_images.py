@@ -60,6 +60,7 @@ def test_every_command_of_a_job_knows_the_image(advisor: Advisor, command: str) 
     assert "image_lacks_gpu" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_profile_and_a_file_name_an_image(advisor: Advisor, tmp_path: Path) -> None:
     """The command line goes before the profile, the profile before advisor.toml."""
     (tmp_path / "advisor.toml").write_text(f'[rental]\nimage = "{OLD}"\n')

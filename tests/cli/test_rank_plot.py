@@ -152,6 +152,7 @@ def test_the_front_is_listed_from_left_to_right(advisor: Advisor) -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("columns", "lines"),
     [(40, 30), (60, 30), (80, 24), (100, 30), (120, 24), (200, 60), (80, 100)],
@@ -239,6 +240,7 @@ def on_a_terminal(folder: Path, columns: int, lines: int, **variables: str) -> s
 COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (110, 45)])
 def test_a_terminal_is_filled_and_not_scrolled(
     tmp_path: Path, columns: int, lines: int

@@ -27,6 +27,7 @@ def mine(advisor: Advisor) -> None:
     advisor("workloads", "new", "mine", "--extends", "resnet50", "--set", "epochs=3")
 
 
+@pytest.mark.slow
 def test_a_record_calibrates_every_prediction(advisor: Advisor) -> None:
     """Predictions on other machines follow, with a narrower interval, and say so."""
     before = advisor(*PREDICT, "--json").document

@@ -56,6 +56,7 @@ def test_it_serves_the_market_until_it_is_interrupted() -> None:
         assert err == "the market is closed\n"
 
 
+@pytest.mark.slow
 def test_whose_machines_are_run_here_has_the_key(tmp_path: Path) -> None:
     """Who may rent runs what they like, as root: any other user is refused.
 

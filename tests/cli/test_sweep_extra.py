@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 _HIDDEN = """\
 import sys, importlib.util
 found = importlib.util.find_spec

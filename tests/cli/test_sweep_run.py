@@ -64,6 +64,7 @@ def sweep(inhabited: Street, project: Path) -> Run:  # noqa: F811
     return call
 
 
+@pytest.mark.slow
 def test_a_sweep_runs_from_its_file(
     sweep: Run,
     project: Path,  # noqa: F811

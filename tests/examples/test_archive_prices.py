@@ -19,6 +19,8 @@ from advisor.store.archive.export import export
 from advisor.store.database import open_store
 from advisor.store.history import store_snapshot
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def archive(tmp_path: Path, record: dict[str, Any]) -> Path:

@@ -55,6 +55,7 @@ def launch(town: Any, examples: Path, *words: str) -> subprocess.CompletedProces
     return done
 
 
+@pytest.mark.slow
 def test_the_shell_launcher_runs_a_command_and_releases(
     town: Any, examples: Path
 ) -> None:
@@ -93,6 +94,7 @@ def test_the_shell_launcher_releases_when_it_is_ended(town: Any, examples: Path)
     assert [one["destroyed"] for one in town.machines()] == [True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("limits", "status", "told"),
     [
@@ -137,6 +139,7 @@ def test_the_shell_launcher_looks_for_what_nobody_knows_of(
     assert [one["destroyed"] for one in town.machines()] == [True]
 
 
+@pytest.mark.slow
 def test_the_ci_job_trains_and_brings_the_results(town: Any, examples: Path) -> None:
     """As the workflow calls it; afterwards `reconcile` finds nothing to do."""
     (town.folder / "train.py").write_text(TRAIN)

@@ -15,6 +15,8 @@ pytest.importorskip("distributed", reason="the extra 'fleet' is not installed")
 from advisor.simulator.local import LocalContainers
 from tests.fleet.furnished import furnished
 
+pytestmark = pytest.mark.slow
+
 if missing := LocalContainers.missing():
     pytest.skip(missing, allow_module_level=True)
 

@@ -56,6 +56,7 @@ def test_it_is_ranked_by_its_name(variables: dict[str, str], tmp_path: Path) -> 
     assert {offer["gpu_name"] for offer in document["offers"]} >= {"RTX 4090", "L4"}
 
 
+@pytest.mark.slow
 def test_its_own_tests_pass(variables: dict[str, str], tmp_path: Path) -> None:
     """As its author runs them: the conformance suite, on what is installed."""
     command = [
@@ -75,6 +76,7 @@ def test_its_own_tests_pass(variables: dict[str, str], tmp_path: Path) -> None:
     assert int(passed.rpartition(" ")[2]) > 15
 
 
+@pytest.mark.slow
 def test_the_suite_of_the_documentation_runs(
     variables: dict[str, str], tmp_path: Path
 ) -> None:

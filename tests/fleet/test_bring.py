@@ -148,6 +148,7 @@ def _nobody(line: str) -> None:
     """Hear what is said to people."""
 
 
+@pytest.mark.slow
 def test_the_image_python_runs_our_dask(machines: Machines, with_python: Path) -> None:
     """A like Python of the image is used; our functions find its packages.
 
@@ -182,6 +183,7 @@ def test_the_image_python_runs_our_dask(machines: Machines, with_python: Path) -
     assert len(machine.brought) == 1
 
 
+@pytest.mark.slow
 def test_an_image_without_python_gets_ours(bare: Machine) -> None:
     """The launcher's Python comes with its libraries, and can start itself again."""
     python = bring(bare.ssh, _nobody)
@@ -244,6 +246,7 @@ def test_a_python_that_is_of_no_use_is_passed_over(
     assert alike == []
 
 
+@pytest.mark.slow
 def test_a_python_that_lies_is_found_out(machines: Machines, programs: Path) -> None:
     """An image's Python that cannot do what it says is left for the brought one."""
     ours = this_python()

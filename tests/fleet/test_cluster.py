@@ -466,6 +466,7 @@ def fail(value: int) -> None:
 fail.__module__ = "__main__"
 
 
+@pytest.mark.slow
 def test_functions_run_on_rented_machines(shared: Shared) -> None:
     """Each on a machine of its own, and what one returns goes to the other."""
     assert len(shared.numbers) == 2
@@ -527,6 +528,7 @@ def test_a_worker_that_ends_is_started_again_on_its_machine(
     assert shared.numbers == before
 
 
+@pytest.mark.slow
 def test_a_machine_that_is_lost_is_replaced(shared: Shared) -> None:
     """What was to be done there is done on the next one."""
     before = shared.numbers

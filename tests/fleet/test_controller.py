@@ -14,6 +14,8 @@ from advisor.simulator.networks import Network
 from tests.fleet.conftest import MakeRig, Rig
 from tests.rental.conftest import MakeStreet, wait_for
 
+pytestmark = pytest.mark.slow
+
 WRITES = 'mkdir -p "$ADVISOR_RESULTS" && echo {value} >"$ADVISOR_RESULTS/out"'
 
 
@@ -107,3 +109,31 @@ def test_a_job_outlives_a_connection_that_breaks_for_twenty_seconds(
     assert starts.read_text() == "begun\n"
     assert rig.street.instances() == []
     assert len(rig.street.entries()) == 1
+
+
+@pytest.mark.slow
+def test_a_machine_that_stays_cut_off_is_given_back_and_its_job_goes_elsewhere(
+    apart: tuple[Rig, LocalContainers], tmp_path: Path
+) -> None:
+    """Its own copy of the job has ended with it before the other one begins."""
+    rig, host = apart
+    starts = tmp_path / "starts"
+
+    def cut() -> None:
+        wait_for(starts.exists, 90.0)
+        (number,) = [one["id"] for one in rig.street.instances()]
+        host.cut(number)
+
+    breaking = threading.Thread(target=cut)
+    breaking.start()
+    try:
+        rig.run(1)
+    finally:
+        breaking.join()
+        host.close()
+    assert rig.result("value-1") == "1\n"
+    assert starts.read_text() == "begun\n" * 2
+    (moved,) = rig.events("job_moved")
+    assert moved.proof == "destroyed"
+    assert [one.state for one in rig.street.entries()] == ["released"] * 2
+    assert rig.street.instances() == []

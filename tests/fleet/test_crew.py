@@ -116,6 +116,7 @@ def test_an_offer_that_cannot_be_had_is_not_planned_with_again(rig: Rig) -> None
     assert asked == [set(), {5}]
 
 
+@pytest.mark.slow
 def test_a_machine_that_died_while_no_launcher_was_there_loses_its_jobs(
     rig: Rig,
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_machine_that_died_while_no_launcher_was_there_loses_its_jobs(
     assert rig.street.instances() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ends", [True, False])
 def test_a_machine_that_is_not_picked_up_is_an_error(rig: Rig, ends: bool) -> None:
     """Its jobs are no other machine's: nobody knows whether they run."""
@@ -144,6 +146,7 @@ def test_a_machine_that_is_not_picked_up_is_an_error(rig: Rig, ends: bool) -> No
     assert len(rig.street.instances()) == 1
 
 
+@pytest.mark.slow
 def test_a_machine_is_given_back_where_nobody_can_be_told_of_it(rig: Rig) -> None:
     """What hears of it is broken, as a pipe that was closed."""
 

@@ -83,6 +83,7 @@ def test_its_workers_join_and_it_is_given_back(
         assert member.worker_names == ()
 
 
+@pytest.mark.slow
 def test_who_picks_it_up_connects_it_anew(rig: Rig, scheduler: FleetScheduler) -> None:
     """Nothing is sent again; whoever holds it is its only launcher."""
     with rented(rig, scheduler) as member:
@@ -116,6 +117,7 @@ class Stuck:
         raise TimeoutError(message)
 
 
+@pytest.mark.slow
 def test_it_is_given_back_although_its_workers_cannot_be_ended(
     rig: Rig, scheduler: FleetScheduler
 ) -> None:
@@ -130,6 +132,7 @@ def test_it_is_given_back_although_its_workers_cannot_be_ended(
         assert not member.is_connected
 
 
+@pytest.mark.slow
 def test_one_that_does_not_run_any_more_is_not_picked_up(
     rig: Rig, scheduler: FleetScheduler
 ) -> None:

@@ -26,6 +26,7 @@ def shown(*pieces: tuple[int, bytes]) -> list[str]:
     return lines
 
 
+@pytest.mark.slow
 @given(st.text("ab\n", max_size=40), st.data())
 def test_each_byte_is_shown_once_however_it_comes(text: str, data: st.DataObject) -> None:
     """In pieces that overlap what is known, as those of two threads do."""

@@ -40,6 +40,7 @@ def reaches(tunnel: Tunnel, host: str, port: int) -> bool:
     return tunnel.ssh.run(script).code == 0
 
 
+@pytest.mark.slow
 def test_tasks_may_depend_on_those_of_other_machines(
     apart: Machines, believing: FleetScheduler
 ) -> None:

@@ -139,6 +139,7 @@ def test_a_command_has_nothing_of_its_worker(
     assert {name: found[name] for name in of_the_worker if name in found} == gpus
 
 
+@pytest.mark.slow
 def test_an_attempt_that_may_not_begin_is_told(there: Any) -> None:
     """Another one lives there; the task does not wait for it."""
     first = held(there, "busy")

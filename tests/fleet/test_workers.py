@@ -32,6 +32,8 @@ from tests.fleet.machines import (  # noqa: F401  (fixtures)
 )
 from tests.rental.remote.greps import as_of_busybox
 
+pytestmark = pytest.mark.slow
+
 # What a task runs is sent along: the machines do not have the tests.
 cloudpickle.register_pickle_by_value(sys.modules[__name__])
 

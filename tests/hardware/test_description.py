@@ -56,6 +56,7 @@ def described(stated: dict[str, Any]) -> Machines:
     return Description(**stated).machine(TABLES.gpus, TABLES.cpus, constants)
 
 
+@pytest.mark.slow
 @given(STATED)
 def test_a_description_is_what_an_offer_of_the_machine_would_be(
     stated: dict[str, Any],

@@ -194,6 +194,7 @@ def test_every_scenario_is_met() -> None:
     assert set(EXPECTED) == set(SCENARIOS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("call", CALLS)
 @pytest.mark.parametrize("scenario", EXPECTED)
 def test_each_call_survives_each_fault(

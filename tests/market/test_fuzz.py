@@ -23,6 +23,8 @@ from advisor.market.types import Query
 from advisor.market.vast.client import VastMarket
 from advisor.market.vast.key import Key
 
+pytestmark = pytest.mark.slow
+
 KEY = "k-secret-123"
 ORDER = Order(101, "pytorch/pytorch", 40.0, "advisor:job:token")
 STATUSES = [200, 201, 204, 301, 400, 401, 403, 404, 408, 410, 418, 429, 500, 503]

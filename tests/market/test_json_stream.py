@@ -76,6 +76,7 @@ def test_a_bare_list_is_read(records: list[Any], encoding: str, size: int) -> No
     assert same(read(text.encode(encoding, "surrogatepass"), size)[0], records)
 
 
+@pytest.mark.slow
 @given(
     records=st.lists(
         st.dictionaries(st.text(), VALUES, min_size=1, max_size=4), min_size=2, max_size=5

@@ -36,6 +36,7 @@ def shown(offers: Offers) -> dict[str, str]:
     return {one.name: repr(list(getattr(offers, one.name))) for one in fields(Offers)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lines", [False, True])
 @settings(max_examples=40)
 @given(

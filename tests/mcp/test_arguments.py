@@ -16,6 +16,8 @@ from advisor.mcp.arguments import CAPS, check_known, rank_spec, rent_spec, run_s
 from advisor.mcp.arguments import given as given_of
 from advisor.mcp.tools import Tool, tools
 
+pytestmark = pytest.mark.slow
+
 JSON = st.recursive(
     st.none()
     | st.booleans()

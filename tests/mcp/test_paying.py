@@ -395,6 +395,7 @@ def test_only_so_many_calls_at_once(street: Any, play: Play) -> None:
     play(street.context(), script, mode="auto")
 
 
+@pytest.mark.slow
 def test_a_command_runs_there_and_its_results_come_back(
     inhabited: Any, project: Path, play: Play
 ) -> None:

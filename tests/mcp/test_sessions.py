@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("mcp", reason="the extra 'mcp' is not installed")
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 

@@ -61,6 +61,7 @@ def test_a_text_has_an_end() -> None:
     assert len(Guard([]).text("x" * 10_000)) < 3000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "attack",
     [

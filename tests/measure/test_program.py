@@ -116,6 +116,7 @@ def run(python: str, file: Path, *words: str) -> subprocess.CompletedProcess[byt
     )
 
 
+@pytest.mark.slow
 @linux
 @pytest.mark.parametrize("python", ["", "python3.8"])
 def test_it_runs_by_itself(file: Path, python: str) -> None:

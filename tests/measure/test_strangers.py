@@ -83,6 +83,7 @@ OFFER: Offers = parse_machine(
 )
 
 
+@pytest.mark.slow
 @given(machines, st.booleans())
 def test_any_result_is_judged_and_shown_or_refused(
     found: dict[str, object], is_offered: bool

@@ -59,6 +59,7 @@ def meant(sent: list[Any]) -> Any:
     return asked[-1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("intention", INTENTIONS)
 def test_our_request_is_theirs_but_for_what_is_listed(
     both: Any, intention: str, summary: Any

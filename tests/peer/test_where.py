@@ -468,6 +468,7 @@ SEARCHES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", SEARCHES)
 def test_both_clients_find_the_same_offers(
     fetched: Any, searched: Any, query: str

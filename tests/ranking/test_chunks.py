@@ -77,6 +77,7 @@ def shown(ranking: Ranking, top: int | None) -> list[dict[str, Any]]:
     return entries(ranking, top)
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     listing=st.sampled_from(sorted(LISTINGS)),

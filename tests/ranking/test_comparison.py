@@ -48,6 +48,7 @@ def market(workload: str, rental: Rental, sort: SortKey, risk: float | None) -> 
     return rank(MARKET, job, TABLES, Filters(), Policy(sort, risk))
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(WORKLOADS),
     st.sampled_from(RENTALS),
@@ -78,6 +79,7 @@ def test_level_and_own_spread_make_the_whole(
         assert np.isnan(chances).all()
 
 
+@pytest.mark.slow
 @given(st.sampled_from(WORKLOADS), st.integers(1, 20))
 def test_figures_do_not_depend_on_how_many_are_asked_for(workload: str, top: int) -> None:
     """A shorter list is the beginning of the longer one."""

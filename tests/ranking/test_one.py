@@ -40,6 +40,7 @@ def again(offer: RankedOffer, **assumptions: float) -> float:
     return found.cost_usd_per_epoch
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["delivered_share", "disk_margin", "repair_h"])
 def test_an_effect_is_what_the_assumption_changes(name: str) -> None:
     """At either end of its range: what `--assume` gives for the same offer."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 Conforms = Callable[[str, Any], None]
 RENT = ("rent", "--workload", "resnet50", "--epochs", "2", "--set", "dataset_gb=1")
 RUN = ("run", "--workload", "resnet50", "--epochs", "2", "--set", "dataset_gb=1")
@@ -44,6 +46,7 @@ def test_a_dry_run_says_what_would_go(
     conforms("run", done.document)
 
 
+@pytest.mark.slow
 def test_a_command_that_ended_and_one_that_did_not(
     inhabited: Any, conforms: Conforms, project: Path
 ) -> None:

@@ -81,6 +81,7 @@ def test_reconcile_ends_what_is_past_its_end_and_nothing_else(
         assert done.exit_code == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("harm", HARMS)
 @pytest.mark.parametrize("words", [("--all",), ("--job", "a"), ()])
 def test_release_ends_what_is_named_all_the_same(

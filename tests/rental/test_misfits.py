@@ -11,6 +11,8 @@ pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 from advisor.simulator.scenarios import SCENARIOS
 
+pytestmark = pytest.mark.slow
+
 LOG_LINE = '{"train_runtime": 100.0, "train_loss": 0.3, "epoch": 1.0}'
 
 

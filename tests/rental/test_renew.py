@@ -83,6 +83,7 @@ def test_a_machine_without_a_lease_needs_nothing(
         assert "has no lease: it stays until its end" in done.stderr
 
 
+@pytest.mark.slow
 def test_what_cannot_be_renewed_is_refused(street: Any) -> None:
     """None, another one, several, one that has ended, a process that is none."""
 

@@ -355,6 +355,7 @@ EXPECTED = {
 FAULTS = sorted(SCENARIOS.keys() - {"slow-drip"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_every_fault_has_its_outcome(make_street: Any, name: str, summary: Any) -> None:
     """One machine and exit code 0, or none and the code of why."""
@@ -433,6 +434,7 @@ def test_an_unknown_outcome_keeps_the_next_rental_waiting(make_street: Any) -> N
     assert ledger.entry(label).state == "refused"
 
 
+@pytest.mark.slow
 def test_eight_launchers_get_a_machine_each(make_street: Any) -> None:
     """Of thirty offers, no GPU twice, none waits for ever."""
     street = make_street(offers=30)

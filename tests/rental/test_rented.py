@@ -74,6 +74,7 @@ async def cancel_twice(task: asyncio.Task[None]) -> None:
         await task
 
 
+@pytest.mark.slow
 def test_a_task_that_is_cancelled_twice_while_it_rents_leaves_nothing(
     street: Any,
 ) -> None:
@@ -197,6 +198,7 @@ with block:
 """
 
 
+@pytest.mark.slow
 def test_ctrl_c_before_the_way_out_releases_the_machine_when_the_program_ends(
     street: Any,
 ) -> None:

@@ -16,6 +16,8 @@ pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 from advisor.simulator.local import LocalContainers
 from tests.rental.conftest import Gateway, wait_for
 
+pytestmark = pytest.mark.slow
+
 if missing := LocalContainers.missing():
     pytest.skip(missing, allow_module_level=True)
 

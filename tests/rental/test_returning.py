@@ -19,6 +19,8 @@ pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 from advisor.rental.outgoing.decide import Asked, Private, decide
 from advisor.simulator.local import LocalContainers
 
+pytestmark = pytest.mark.slow
+
 if missing := LocalContainers.missing():
     pytest.skip(missing, allow_module_level=True)
 if shutil.which("rsync") is None:

@@ -117,6 +117,7 @@ def records(street: Any) -> list[Any]:
         return list(stored_runs(store))
 
 
+@pytest.mark.slow
 def test_what_lacks_evidence_is_told_and_not_recorded(
     street: Any, printing: Callable[..., Any]
 ) -> None:
@@ -137,6 +138,7 @@ def test_what_lacks_evidence_is_told_and_not_recorded(
     assert (one.run.batch_size, one.source) == (128, "tqdm")
 
 
+@pytest.mark.slow
 def test_the_batch_that_was_set_counts(street: Any, printing: Callable[..., Any]) -> None:
     """It is the user's word; that all of several GPUs trained is nobody's."""
     words = ("--set", "batch_size=100", "--num-gpus")
@@ -192,6 +194,7 @@ def test_a_program_is_told_how_it_ended(street: Any, project: Path) -> None:
     assert nothing.document["exit_code"] is None
 
 
+@pytest.mark.slow
 def test_a_job_that_has_ended_well_rents_nothing_more(street: Any, project: Path) -> None:
     """Its launcher says so; one that has failed begins again."""
     assert street.run(project, "true", "--job", "good").exit_code == 0
@@ -235,6 +238,7 @@ def test_what_arrives_is_what_was_told(street: Any, project: Path) -> None:
     assert "ignored, stays here: data, out/x" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_machine_that_is_lost_is_replaced(street: Any, project: Path) -> None:
     """The command starts again beside the checkpoints that had come back.
 
@@ -275,6 +279,7 @@ def test_a_machine_that_is_lost_is_replaced(street: Any, project: Path) -> None:
     assert street.instances() == []
 
 
+@pytest.mark.slow
 def test_another_launcher_goes_on_with_a_job(
     street: Any, project: Path, launching: Any
 ) -> None:
@@ -332,6 +337,7 @@ def test_a_job_that_was_released_gets_no_other_machine(
     assert street.instances() == []
 
 
+@pytest.mark.slow
 def test_an_interrupted_launcher_rents_nothing_more(
     street: Any, project: Path, launching: Any
 ) -> None:
@@ -356,6 +362,7 @@ def test_an_interrupted_launcher_rents_nothing_more(
     assert street.instances() == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     "working" not in get_args(State), reason="the ledger has one state for two owners"
 )
@@ -380,6 +387,7 @@ def test_a_job_that_nobody_knows_cannot_be_resumed(street: Any) -> None:
     assert "there is none" in done.stderr
 
 
+@pytest.mark.slow
 def test_a_resumed_job_takes_other_options_for_its_next_machine(
     street: Any, project: Path
 ) -> None:
@@ -474,6 +482,7 @@ def test_a_lifetime_ends_in_the_middle_of_a_block(street: Any) -> None:
     assert [one.state for one in street.entries()] == ["released"]
 
 
+@pytest.mark.slow
 def test_several_machines_at_once_by_async_with(street: Any) -> None:
     """Each has its own; all are gone at the end, also where one fails."""
 

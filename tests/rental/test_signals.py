@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("uvicorn", reason="the extra 'simulator' is not installed")
 
 KEY = "test-key-0123456789abcdef"

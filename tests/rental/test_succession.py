@@ -21,6 +21,8 @@ from advisor.cli.main import app
 from advisor.simulator.local import LocalContainers
 from tests.rental.conftest import KEY, Gateway, wait_for
 
+pytestmark = pytest.mark.slow
+
 if missing := LocalContainers.missing():
     pytest.skip(missing, allow_module_level=True)
 if shutil.which("rsync") is None:

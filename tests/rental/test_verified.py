@@ -23,6 +23,8 @@ from advisor.simulator.throttle import make_group, remove_group
 from tests.measure.benches import document
 from tests.rental.conftest import RENT, Begun, wait_for
 
+pytestmark = pytest.mark.slow
+
 LONG = ("run", "--workload", "resnet50", "--epochs", "90", "--set", "dataset_gb=1")
 LONG += ("--yes", "--num-gpus", "1", "--budget", "1000")
 SHORT = (*LONG, "--epochs", "1", "--set", "samples_per_epoch=10000")

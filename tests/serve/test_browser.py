@@ -17,6 +17,8 @@ from advisor.serve.releases import Ending
 from advisor.serve.server import listen_here, running
 from tests.hostile import save_market
 
+pytestmark = pytest.mark.slow
+
 CHARTS = ("scatter", "bill", "limits", "threads")
 
 

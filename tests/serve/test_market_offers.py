@@ -157,6 +157,7 @@ def test_an_older_answer_stays_where_there_is_no_newer(
     assert second.problem is not None
 
 
+@pytest.mark.slow
 def test_hostile_offers_are_text(serving: Callable[..., Any], tmp_path: Any) -> None:
     """Scripts, templates, escapes, ten kilobytes: nothing of it is obeyed."""
     browser = serving(market=save_market(tmp_path))

@@ -52,6 +52,7 @@ def column(data: Any, name: str) -> list[Any]:
     return [found["values"][code] for code in found["codes"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fields", "words"), CASES)
 def test_the_figures_are_those_of_the_command(
     browser: Any,

@@ -64,6 +64,7 @@ def test_it_serves_until_it_is_interrupted(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_it_ends_while_pages_are_computed(tmp_path: Path) -> None:
     """A page that nobody waits for any more keeps nothing alive."""
     with program(tmp_path) as (process, url):

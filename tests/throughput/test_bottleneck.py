@@ -68,6 +68,7 @@ def test_the_rule_has_no_gaps() -> None:
     assert [degree_of(share) for share in (MILD_FROM, SEVERE_FROM)] == ["mild", "yes"]
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(1.0, 1e6), min_size=len(LIMITS), max_size=len(LIMITS)))
 def test_no_part_costs_more_than_all_the_time(rates: list[float]) -> None:
     """Whatever limits there are: between none and all of it, and the CPU is one part."""

@@ -231,6 +231,7 @@ def test_a_cap_is_not_counted_twice(record: dict[str, Any]) -> None:
     assert deep.factor[0] == 1.0  # the cap explains more than the score
 
 
+@pytest.mark.slow
 @given(
     limits=st.tuples(st.floats(50.0, 900.0), st.floats(50.0, 900.0)),
     score=st.none() | st.floats(30.0, 300.0),

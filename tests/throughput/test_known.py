@@ -293,6 +293,7 @@ LIES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(lies=LIES, cores=st.sampled_from([None, 5e-324, 0.01, 2.0, 1e5]))
 def test_one_machine_s_lies_move_no_other_much(

@@ -51,6 +51,7 @@ MACHINES = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("field", FIELDS)
 @settings(max_examples=40, deadline=None)
 @given(machine=MACHINES, workload=st.sampled_from(WORKLOADS), data=st.data())

@@ -107,6 +107,7 @@ def test_a_faster_link_is_never_slower(job: dict[str, Any], factor: float) -> No
     assert faster >= share(job) - 1e-9
 
 
+@pytest.mark.slow
 @given(job=JOBS, more=st.sampled_from([1.0, 2.0, 6.0]))
 def test_more_gpus_lose_more_each_and_gain_together(
     job: dict[str, Any], more: float

@@ -50,6 +50,7 @@ def shift_of(name: str, off: float, *ran: int) -> FloatArray:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEVERAL)
 @given(
     size=st.floats(math.log(2.0), math.log(20.0)),
@@ -65,6 +66,7 @@ def test_a_large_surprise_is_the_set_ups(
     assert np.ptp(shift) < 0.1 * size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEVERAL)
 def test_a_card_is_predicted_as_it_ran(name: str) -> None:
     """A large surprise on a card moves that card by nearly all of it."""

@@ -44,6 +44,7 @@ def test_a_curve_goes_through_the_prediction(ranking: Ranking) -> None:
             assert one[0, 0] == pytest.approx(ranking[at].samples_per_s)
 
 
+@pytest.mark.slow
 def test_enough_is_what_the_advice_on_one_machine_says(ranking: Ranking) -> None:
     """To the thread, and 0 where no number is."""
     enough = curves(ranking).enough().tolist()

@@ -130,6 +130,7 @@ def test_a_pod_that_the_slower_card_equals_is_host_bound(tool: Tool) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_every_figure_is_used_or_counted(tool: Tool) -> None:
     """The reasons and what is used add up to what was read."""
     raw = tool("sources").read_training()

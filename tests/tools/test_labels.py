@@ -175,6 +175,7 @@ def test_notes_and_sources_tell_of_a_script(tool: Tool) -> None:
     assert script("", False) == ""
 
 
+@pytest.mark.slow
 def test_most_rows_of_the_table_have_a_trusted_single_precision(tool: Tool) -> None:
     """And what is called TF32 today is nowhere plain FP32."""
     table, _ = tool("compile_benchmarks").compile_table(tool("sources").read_training())

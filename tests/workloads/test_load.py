@@ -124,6 +124,7 @@ def workloads(draw: st.DrawFn) -> Workload:
     )
 
 
+@pytest.mark.slow
 @given(workloads())
 def test_dump_and_load(workload: Workload) -> None:
     """A profile that is written loads again as the very same profile."""

@@ -59,6 +59,7 @@ def command(case: Mapping[str, Any]) -> Sequence[str]:
     return [*words, "--from-log", str(CORPUS / case["log"])]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["log"].removesuffix(".log"))
 def test_a_log_is_believed_or_refused(case: dict[str, Any], advisor: Advisor) -> None:
     """The rate of all GPUs is recorded as counted, or nothing is and it says why."""

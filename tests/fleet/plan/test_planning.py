@@ -147,6 +147,7 @@ def test_a_deadline_that_cannot_be_kept_is_refused(
     assert len(kept.machines) <= 3
 
 
+@pytest.mark.slow
 def test_a_budget_that_is_too_small_is_refused(context: Context, sweep_of: Sweep) -> None:
     """With one that suffices, a later deadline, and how many jobs it pays."""
     spec = sweep_of(40, deadline_s=4 * 3600.0, offers=FEW)

@@ -57,6 +57,7 @@ def is_whole(task: Task, found: Solution) -> None:
     assert len(taken) == len({*taken})
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30, suppress_health_check=FIXTURES)
 @given(data=st.data())
 def test_a_plan_is_whole_in_time_and_no_cheaper_than_the_bound(
@@ -81,6 +82,7 @@ def test_a_plan_is_whole_in_time_and_no_cheaper_than_the_bound(
     assert least <= better.usd <= found.usd
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=30, suppress_health_check=FIXTURES)
 @given(data=st.data())
 def test_no_plan_at_all_is_below_the_bound(choices_of: Make, data: st.DataObject) -> None:
@@ -102,6 +104,7 @@ def test_no_plan_at_all_is_below_the_bound(choices_of: Make, data: st.DataObject
     assert better.usd == pytest.approx(cheapest)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20, suppress_health_check=FIXTURES)
 @given(data=st.data())
 def test_no_plan_of_mixed_jobs_is_below_the_bound(

@@ -50,6 +50,7 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], 
     }
 
 
+@pytest.mark.slow
 def test_a_right_market_passes(outcomes: dict[tuple[str, str], str]) -> None:
     """One that keeps every rule fails no test, and skips what a market may answer."""
     right = {test: why for (name, test), why in outcomes.items() if name == "TestRight"}

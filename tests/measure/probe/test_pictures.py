@@ -43,6 +43,7 @@ def test_bytes_follow_the_pixels(files: list[bytes]) -> None:
         assert 8.0 * len(one) / (width * height) == pytest.approx(5.53, rel=0.06)
 
 
+@pytest.mark.slow
 def test_the_pictures_are_the_same_each_time(files: list[bytes]) -> None:
     """Two benches decode the same files."""
     assert jpegs() == files

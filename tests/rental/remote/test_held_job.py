@@ -154,6 +154,7 @@ def test_an_attempt_starts_once(trial: Trial) -> None:
     assert jobs[2].state() == HeldState("ended", 0)
 
 
+@pytest.mark.slow
 def test_of_two_attempts_one_lives(trial: Trial) -> None:
     """The second is refused while the first one lives, and says why; then it begins."""
     first = trial.begun(SLEEP)
@@ -217,6 +218,7 @@ def test_whatever_a_command_leaves_behind_is_ended_with_it(
     assert trial.living(left) == []
 
 
+@pytest.mark.slow
 @LEAVING
 def test_children_keep_the_lock_when_their_supervisor_was_killed(
     trial: Trial, soon: Soon, leave: str
@@ -330,6 +332,7 @@ def test_a_supervisor_that_hangs_is_killed_last(trial: Trial, soon: Soon) -> Non
 # Without a launcher
 
 
+@pytest.mark.slow
 def test_a_job_that_hears_nobody_is_ended_by_its_machine(
     trial: Trial, soon: Soon
 ) -> None:
@@ -356,6 +359,7 @@ def test_a_disk_that_is_full_does_not_lengthen_a_lease(trial: Trial, soon: Soon)
     assert soon(lambda: not is_alive(trial.session()))
 
 
+@pytest.mark.slow
 def test_all_of_it_is_found_where_grep_is_that_of_busybox(
     trial: Trial, soon: Soon, tmp_path: Path
 ) -> None:
@@ -377,6 +381,7 @@ def test_a_lock_that_cannot_be_had_is_told(trial: Trial) -> None:
         trial.begun("true")
 
 
+@pytest.mark.slow
 def test_a_job_that_hears_us_goes_on(trial: Trial) -> None:
     """As long as we are heard, and not much longer."""
     job = trial.begun(SLEEP, lease_s=2.0)
@@ -401,6 +406,7 @@ def test_a_job_whose_supervisor_is_gone_is_ended_too(trial: Trial, soon: Soon) -
     assert soon(lambda: job.state() == HeldState("lapsed"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_warden_that_is_killed_counts_on(trial: Trial, soon: Soon, which: int) -> None:
     """One of its two processes begins the other anew; the count is not begun anew."""
@@ -413,6 +419,7 @@ def test_a_warden_that_is_killed_counts_on(trial: Trial, soon: Soon, which: int)
     assert time.monotonic() - begun < 8.0
 
 
+@pytest.mark.slow
 def test_who_comes_late_does_not_begin(trial: Trial) -> None:
     """An attempt that was asked for longer ago than its lease may be elsewhere by now."""
     late = trial.attempt(1, lease_s=1.0).task_scripts(["true"], folder="work")
@@ -426,6 +433,7 @@ def test_who_comes_late_does_not_begin(trial: Trial) -> None:
     assert trial.attempt(1).state() == HeldState("ended", 0)
 
 
+@pytest.mark.slow
 def test_a_start_late_in_its_lease_has_the_rest_of_it(trial: Trial, soon: Soon) -> None:
     """It counts from when it was asked for: the launcher counts from then, too."""
     scripts = trial.attempt(1, lease_s=4.0).task_scripts(["sleep", "600"], folder="work")

@@ -334,6 +334,7 @@ def test_more_than_may_come_is_refused_before_it_comes(
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("many", [False, True])
 def test_what_the_machine_does_not_tell_is_bounded_here(
     machine: Any, there: Path, here: Path, incoming: Incoming, sender: Any, many: bool
@@ -419,6 +420,7 @@ def test_a_disk_that_becomes_full_meanwhile_ends_the_copying(
     assert list(here.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_what_came_whole_is_kept_when_copying_breaks_off(
     machine: Any, there: Path, here: Path, incoming: Incoming, sender: Any
 ) -> None:

@@ -289,6 +289,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 def test_no_clock_ends_or_keeps_a_machine(market: Market, build: Build) -> None:
     """Slow, fast, set back, set forward; with and without a market that tells the time.
 
@@ -371,6 +372,7 @@ def test_a_date_is_read_as_it_is_meant(market: Market) -> None:
         assert said.stdout.splitlines() == [f"401 {one}" for one in moments]
 
 
+@pytest.mark.slow
 def test_a_silent_launcher_ends_the_machine(market: Market, build: Build) -> None:
     """Long before its lifetime is over, unless the machine is kept: its end holds then.
 
@@ -392,6 +394,7 @@ def test_a_silent_launcher_ends_the_machine(market: Market, build: Build) -> Non
     assert market.ends(*"0123")
 
 
+@pytest.mark.slow
 def test_a_job_that_kills_one_of_two_ends_no_guard(market: Market, build: Build) -> None:
     """All shells, all that has its name, what watches the shell; and then the other.
 
@@ -498,6 +501,7 @@ def test_one_tool_is_enough(market: Market, build: Build) -> None:
     assert {path.split("/")[2] for _, path, _, _ in market.looked} == set(machines)
 
 
+@pytest.mark.slow
 def test_what_the_market_does_not_take_is_asked_again(
     market: Market, build: Build
 ) -> None:

@@ -40,6 +40,7 @@ def tab(sample: Report, open_page: OpenPage) -> Tab:
     return found
 
 
+@pytest.mark.slow
 def test_table_shows_what_rank_prints(tab: Tab, sample: Report) -> None:
     """Ids, costs, prices and limits, in the order of the ranking."""
     first = sample.offers[:25]
@@ -92,6 +93,7 @@ def test_heads_sort_both_ways(tab: Tab, sample: Report) -> None:
     assert head.locator("..").get_attribute("aria-sort") == "descending"
 
 
+@pytest.mark.slow
 def test_more_rows_come_when_asked_for(tab: Tab, sample: Report) -> None:
     """A hundred at a time, until all are there."""
     more = tab.page.locator("#more")
@@ -169,6 +171,7 @@ def test_an_old_page_says_so(sample: Report, own: Report, open_page: OpenPage) -
     assert not simulated.page.locator("#stale").is_visible()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_axe_finds_nothing_serious(
@@ -212,6 +215,7 @@ def test_rows_of_the_page_and_of_its_script_are_the_same(
     assert tab.page.locator("#rows tr").all_inner_texts() == first
 
 
+@pytest.mark.slow
 def test_hostile_offers_are_harmless(
     make_report: MakeReport, open_page: OpenPage, tmp_path_factory: Any
 ) -> None:
@@ -279,6 +283,7 @@ def test_offers_that_hardly_differ_have_axes(
     assert sum(one.endswith(" min") for one in found) >= 3
 
 
+@pytest.mark.slow
 def test_thousands_of_dollars_are_written_out(
     make_report: MakeReport, open_page: OpenPage
 ) -> None:
@@ -292,6 +297,7 @@ def test_thousands_of_dollars_are_written_out(
     assert not any("e" in one for one in found)
 
 
+@pytest.mark.slow
 def test_a_name_without_end_leaves_room_for_the_figures(
     tmp_path: Path, make_report: MakeReport, open_page: OpenPage
 ) -> None:

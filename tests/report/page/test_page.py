@@ -42,6 +42,7 @@ def data(sample: Report) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_columns_are_the_figures_of_rank(data: dict[str, Any], sample: Report) -> None:
     """Every key that both have, rounded to five digits; texts to the letter."""
     shared = [key for key in sample.offers[0] if key in data["columns"]]

@@ -94,6 +94,7 @@ snapshots = st.tuples(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=20)
 @given(
     taken=st.lists(snapshots, min_size=1, max_size=12),

@@ -29,6 +29,7 @@ def test_a_wider_interval_holds_no_less(errors: np.ndarray, sd: float) -> None:
     assert np.all(steps >= 0.0)
 
 
+@pytest.mark.slow
 @given(errors=ERRORS, power=st.integers(-8, 8))
 def test_only_the_ratio_of_error_and_spread_matters(
     errors: np.ndarray, power: int

@@ -73,6 +73,7 @@ def test_nothing_is_evaluated_that_was_given(found: dict[str, Any]) -> None:
     assert found["cpu_decode"]["with_doubtful_rows"]["n"] == 101
 
 
+@pytest.mark.slow
 def test_a_cpu_does_not_train_its_own_prediction() -> None:
     """Twice the rates of one CPU halve its predictions over measurements, exactly."""
     name = "Intel Xeon Platinum 8124M"

@@ -20,6 +20,8 @@ from advisor.training.fit.benchmarks import Benchmarks
 from advisor.training.fit.row_use import RowUse
 from advisor.workloads.load import load_workload
 
+pytestmark = pytest.mark.slow
+
 SOURCE = "nehemiah888/rtx5090aitest"
 
 

@@ -30,6 +30,7 @@ def needed(gpus: GpuTable) -> dict[str, Needed]:
     return {one.gpu: one for one in found}
 
 
+@pytest.mark.slow
 def test_a_card_with_many_rows_needs_none_and_one_with_few_needs_some(
     needed: dict[str, Needed],
 ) -> None:

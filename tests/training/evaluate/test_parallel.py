@@ -15,6 +15,8 @@ from advisor.training.evaluate.splits import Rows, Split, gpu_splits, groups_of
 from advisor.training.fit.benchmarks import Benchmarks
 from advisor.training.fit.row_use import RowUse
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def rows(small: Benchmarks, small_row_use: RowUse, gpus: GpuTable) -> Rows:

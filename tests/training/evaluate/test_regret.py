@@ -120,6 +120,7 @@ def test_nobody_beats_the_best_in_hindsight(case: Case) -> None:
                 assert 0.0 <= figures.get("hit3", 0.0) <= 1.0
 
 
+@pytest.mark.slow
 @few
 @given(case=CASES, power=st.integers(-20, 20))
 def test_the_currency_does_not_matter(case: Case, power: int) -> None:

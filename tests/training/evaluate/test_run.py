@@ -46,6 +46,7 @@ def evaluation(small: Benchmarks, small_row_use: RowUse, gpus: GpuTable) -> Eval
     return evaluate(inputs, (*RATIOS, "cpu"))
 
 
+@pytest.mark.slow
 def test_the_model_beats_every_baseline(evaluation: Evaluation) -> None:
     """On both splits its mean and median error are the least."""
     for split in RATIOS:

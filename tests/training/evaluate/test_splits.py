@@ -26,6 +26,7 @@ def rows(small: Benchmarks, small_row_use: RowUse, gpus: GpuTable) -> Rows:
     return Rows.choose(small, small_row_use, gpus)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("split", ["gpu", "family", "source"])
 def test_what_is_held_out_is_not_seen(rows: Rows, gpus: GpuTable, split: str) -> None:
     """Whatever the rows of a fold measured, what is predicted for them is the same.

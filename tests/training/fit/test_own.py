@@ -90,6 +90,7 @@ def few(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_refit_learns_from_a_run(few: Path) -> None:
     """A rate twice what the model expects raises it; the model says what trained it."""
     today, resnet50 = date(2026, 11, 27), load_workload("resnet50")

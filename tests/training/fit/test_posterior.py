@@ -86,6 +86,7 @@ class GivenKernel(Kernel):  # type: ignore[misc]
         return False
 
 
+@pytest.mark.slow
 def test_the_loaded_file_equals_the_fitted_estimator(
     training: Benchmarks,
     of: Design,

@@ -28,6 +28,7 @@ def rates(model: ThroughputModel, gpus: GpuTable, *names: str) -> np.ndarray:
     return model.gpu.predict(GpuFeatures.of([gpus[n] for n in names], "amp"), RESNET50)[0]
 
 
+@pytest.mark.slow
 def test_training_twice_gives_the_same_model(
     small: Benchmarks, small_row_use: RowUse, small_model: ThroughputModel, gpus: GpuTable
 ) -> None:
@@ -56,6 +57,7 @@ def test_a_constant_factor_on_a_series_changes_its_intercept_alone(
     assert np.ptp(change) < 0.1
 
 
+@pytest.mark.slow
 def test_a_bound_above_what_is_expected_lifts_the_rate(
     small: Benchmarks, small_row_use: RowUse, small_model: ThroughputModel, gpus: GpuTable
 ) -> None:
