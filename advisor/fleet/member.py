@@ -82,7 +82,7 @@ class Member:
         self.fleet = fleet
         self.rental = rental
         self.presence = Presence(fleet.rental, entry, hold)
-        self.ssh = self._own = fleet.ssh_to(instance)
+        self.ssh = self._own = self.presence.ssh = fleet.ssh_to(instance)
         self.slots = slots_of(entry.num_gpus, fleet.gpus)
         self.worker_names: tuple[str, ...] = ()
         self.python: RemotePython | None = None

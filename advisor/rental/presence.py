@@ -17,6 +17,7 @@ from advisor.base.errors import (
 from advisor.market.lifecycle import RUNNING, Instance
 from advisor.rental.context import RentalContext
 from advisor.rental.hold import Hold
+from advisor.rental.remote.ssh import Ssh
 from advisor.rental.strays import end_strays
 from advisor.store.ledger import Entry
 
@@ -48,11 +49,17 @@ class Presence:
     context : where it is rented
     entry : of the ledger
     hold : of this process on it
+
+    Attributes
+    ----------
+    ssh : the way to it, which learns where the market shows the machine, such as after a
+        restart; None while there is none
     """
 
     def __init__(self, context: RentalContext, entry: Entry, hold: Hold) -> None:
         self.context = context
         self.entry = entry
+        self.ssh: Ssh | None = None
         self._hold = hold
         self._shown_at = context.clock.monotonic()
         self._looked_at = self._shown_at
@@ -78,6 +85,8 @@ class Presence:
         found = None if number is None else self.context.market.instance(number)
         if found is not None and found.status == RUNNING:
             self._shown_at = self.context.clock.monotonic()
+            if self.ssh is not None:
+                self.ssh.learn(found.ssh)
             if found.label != self._called:
                 self.context.notify(f"instance {number} is called {found.label!r} by now")
                 self._called = found.label

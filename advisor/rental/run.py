@@ -126,7 +126,8 @@ class Run:
         RemoteError
             if the market's address of it is none
         """
-        remote = RemoteJob(launch.ssh_to(instance), job.name)
+        presence.ssh = launch.ssh_to(instance)
+        remote = RemoteJob(presence.ssh, job.name)
         log = _log_of(launch.context, job.name, presence.entry.label)
         return cls(launch, job, presence, remote, log, outgoing, measured)
 

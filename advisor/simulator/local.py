@@ -59,19 +59,32 @@ if [ -n "$SSH_ORIGINAL_COMMAND" ]; then exec /bin/sh -c "$SSH_ORIGINAL_COMMAND";
 exec /bin/sh
 """
 
+# With its sessions, which would serve a connection that is there for as long as it lasts.
+# None of them shows a mark: ssh's server writes its title over its variables.
+_END_SERVER = """\
+end_server() {
+  read -r id <"$FOLDER/sshd.pid" && kill -STOP "$id" || return
+  kill -KILL "$id" $(sed -n "s/^\\([0-9]*\\) (.*) [A-Z] $id .*/\\1/p" /proc/[0-9]*/stat)
+} 2>/dev/null
+end_server
+"""
+
 # Ends with whoever holds the other end of its stdin, and takes all of the instance along.
-_KEEPER = """\
+_KEEPER = f"""\
 "$@" &
 cat >/dev/null
+{_END_SERVER}
 kill $! 2>/dev/null
 for round in 1 2 3; do
   for file in $(grep -lszxF "$MARK" /proc/[0-9]*/environ); do
-    id=${file#/proc/}
-    kill -KILL "${id%/environ}" 2>/dev/null
+    id=${{file#/proc/}}
+    kill -KILL "${{id%/environ}}" 2>/dev/null
   done
 done
 $AFTER
 """
+
+_DETACHED = '"$@" &'
 
 
 @dataclass
@@ -163,6 +176,45 @@ class LocalContainers:
         """Mend the network of an instance."""
         self._networks[instance_id].restore()
 
+    def move(self, instance_id: int) -> Endpoint:
+        """Have an instance's ssh server answer at another port alone; what runs goes on.
+
+        As where a market leads to a machine by another way from one moment on. An
+        instance that starts again has another port, too.
+
+        Raises
+        ------
+        UsageError
+            if no port is to be had
+        """
+        folder = self.folder / str(instance_id)
+        config, network = folder / "sshd_config", self._networks.get(instance_id)
+        host = network.address if network else "127.0.0.1"
+        ending = ["/bin/sh", "-c", _END_SERVER]
+        variables = {"FOLDER": str(folder), "PATH": os.defpath}
+        subprocess.run(ending, env=variables, check=True)  # noqa: S603
+        (folder / "sshd.pid").unlink(missing_ok=True)
+        text = config.read_text(encoding="utf-8").partition("\n")[2]
+        for _ in range(_PORTS_TRIED):
+            at = Endpoint(host, _free_port())
+            line = f"ListenAddress {at.host}:{at.port}\n"
+            config.write_text(line + text, encoding="utf-8")
+            command = [*(network.within() if network else []), *_server(folder)]
+            with (folder / "sshd.log").open("wb") as log:
+                subprocess.run(  # noqa: S603
+                    ["/bin/sh", "-c", _DETACHED, "sh", *command],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env={"PATH": os.defpath},
+                    start_new_session=True,
+                    check=True,
+                )
+            if _listens(folder):
+                return at
+        message = f"no port is to be had for instance {instance_id}"
+        raise UsageError(message)
+
     def stop(self, instance_id: int) -> None:
         """End the ssh server of an instance and every process on it."""
         with self._lock:
@@ -218,17 +270,17 @@ class LocalContainers:
     def _keep(self, instance_id: int, folder: Path, network: Network | None) -> None:
         """Start the ssh server and who ends it, and its network."""
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd insists on it
-        sshd = [str(_which("sshd")), "-D", "-e", "-f", str(folder / "sshd_config")]
         within = network.within() if network else []
         after = shlex.join(network.removal()) if network else ":"
         (folder / "sshd.pid").unlink(missing_ok=True)
         with (folder / "sshd.log").open("wb") as log:
             keeper = subprocess.Popen(  # noqa: S603
-                ["/bin/sh", "-c", _KEEPER, "keeper", *within, *sshd],
+                ["/bin/sh", "-c", _KEEPER, "keeper", *within, *_server(folder)],
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=log,
                 env={
+                    "FOLDER": str(folder),
                     "MARK": f"{_MARK}={folder}",
                     "PATH": os.defpath,
                     "AFTER": after,
@@ -239,6 +291,11 @@ class LocalContainers:
             self._keepers[instance_id] = keeper
             if network:
                 self._networks[instance_id] = network
+
+
+def _server(folder: Path) -> list[str]:
+    """Return the command line of an instance's ssh server."""
+    return [str(_which("sshd")), "-D", "-e", "-f", str(folder / "sshd_config")]
 
 
 def own_cpu() -> HostCpu:

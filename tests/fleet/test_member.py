@@ -100,6 +100,28 @@ def test_who_picks_it_up_connects_it_anew(rig: Rig, scheduler: FleetScheduler) -
         again.release("its work is done")
 
 
+def test_it_is_connected_again_where_a_restart_has_given_it_another_port(
+    rig: Rig, scheduler: FleetScheduler
+) -> None:
+    """The market shows it there: nobody gives it up."""
+    street = rig.street
+    with rented(rig, scheduler) as member:
+        member.prepare()
+        member.connect()
+        before = member.ssh.endpoint
+        with street.world.looked_at():
+            (contract,) = street.world.rentals.contracts.values()
+            street.world.rentals.reboot(contract)
+        street.sleep(61.0)
+        assert street.world.settle()
+        assert not member.ssh.answers()
+        member.look()
+        assert member.ssh.endpoint != before
+        member.connect()
+        assert scheduler.door.joined(member.worker_names)
+        assert member.ssh.run("true").code == 0
+
+
 class Stuck:
     """A scheduler's door that lets nobody go, as after a bug in it."""
 

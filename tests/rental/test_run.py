@@ -29,7 +29,7 @@ from advisor.simulator.local import LocalContainers
 from advisor.store.database import open_store
 from advisor.store.ledger import State
 from advisor.store.runs import stored_runs
-from tests.rental.conftest import RUN
+from tests.rental.conftest import RUN, wait_for
 
 if missing := LocalContainers.missing():
     pytest.skip(missing, allow_module_level=True)
@@ -99,6 +99,34 @@ def test_what_takes_long_is_told(street: Any, project: Path) -> None:
         f"sending {project.name}",
         "copying back results",
     ]
+
+
+def test_a_machine_that_answers_at_another_port_is_followed_there(
+    street: Any, host: LocalContainers, project: Path, tmp_path: Path
+) -> None:
+    """Its command goes on meanwhile: it is begun once, and nothing is rented anew."""
+    begun, ends = tmp_path / "begun", tmp_path / "ends"
+
+    def move() -> None:
+        wait_for(begun.exists)
+        at = host.move(street.instances()[0]["id"])
+        with street.world.looked_at():
+            (contract,) = street.world.rentals.contracts.values()
+            contract.endpoint = at
+        ends.touch()
+
+    moving = threading.Thread(target=move)
+    moving.start()
+    script = (
+        f"echo begun >>{begun}; until [ -e {ends} ]; do sleep 0.1; done; "
+        "mkdir results; echo done >results/out"
+    )
+    done = street.run(project, script)
+    moving.join()
+    assert done.exit_code == 0, done.stderr
+    assert begun.read_text() == "begun\n"
+    assert (project / "results" / "out").read_text() == "done\n"
+    assert len(street.entries()) == 1
 
 
 @pytest.fixture

@@ -127,6 +127,26 @@ def test_a_port_that_another_program_takes_is_left_to_it(
     assert [ssh(end, key, "cat ran") for end in (first, second)] == ["5\n", "6\n"]
 
 
+def test_an_instance_that_moves_answers_elsewhere_alone_and_what_runs_goes_on(
+    host: LocalContainers, tmp_path: Path
+) -> None:
+    """Its ssh server of after that ends with it, too."""
+    key, public = keys(tmp_path)
+    first = host.start(container(7, public))
+    assert first is not None
+    loop = "while :; do echo x >>beat; sleep 0.05; done"
+    ssh(first, key, f"setsid nohup sh -c '{loop}' >/dev/null 2>&1 & sleep 0.1")
+    second = host.move(7)
+    with pytest.raises(subprocess.CalledProcessError):
+        ssh(first, key, "true")
+    size = int(ssh(second, key, "wc -c <beat"))
+    time.sleep(0.2)
+    assert int(ssh(second, key, "wc -c <beat")) > size > 0
+    host.stop(7)
+    with pytest.raises(subprocess.CalledProcessError):
+        ssh(second, key, "true")
+
+
 CORES = "import advisor.measure.probe.cores as at; print(at.granted_cores().granted)"
 
 

@@ -11,9 +11,11 @@ has run nothing.
 
 from __future__ import annotations
 
+import copy
 import shutil
 import subprocess
 import tempfile
+import threading
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -59,6 +61,39 @@ class Completed:
         return last_line(self.stderr)
 
 
+class _Addresses:
+    """Where a machine may answer, the best first; shared by all ways to it.
+
+    Several threads try them at once, and the market may show other ones meanwhile.
+    """
+
+    def __init__(self, endpoints: Sequence[Endpoint]) -> None:
+        self._turn = threading.Lock()
+        self._endpoints = tuple(endpoints)
+
+    @property
+    def all(self) -> tuple[Endpoint, ...]:
+        """Return them in the order in which they are to be tried."""
+        with self._turn:
+            return self._endpoints
+
+    def learn(self, shown: Sequence[Endpoint]) -> None:
+        """Take what the market shows now; what let us in and is still shown is first."""
+        valid = dict.fromkeys(at for at in shown if _is_address(at))
+        with self._turn:
+            if valid and valid.keys() != set(self._endpoints):
+                first = self._endpoints[:1]
+                kept = [at for at in first if at in valid]
+                self._endpoints = tuple(dict.fromkeys([*kept, *valid]))
+
+    def put_last(self, at: Endpoint) -> None:
+        """Have one that let nobody in be tried last."""
+        with self._turn:
+            if at in self._endpoints:
+                others = (one for one in self._endpoints if one != at)
+                self._endpoints = (*others, at)
+
+
 class Ssh:
     """A machine that is reached over ssh.
 
@@ -87,13 +122,13 @@ class Ssh:
         *,
         control: Path | None = None,
     ) -> None:
-        if any(not at.host or at.host.startswith("-") for at in endpoints):
+        if not all(map(_is_address, endpoints)):
             message = "the market's address of the machine is none"
             raise RemoteError(message)
         self.clock = clock
         self.user = user
         self.heard_at = clock.monotonic()
-        self._endpoints = list(endpoints)
+        self._addresses = _Addresses(endpoints)
         self._key_file = key_file
         self.known_hosts = known_hosts
         self._control = control
@@ -101,20 +136,29 @@ class Ssh:
     def sharing(self, control: Path) -> Ssh:
         """Return the way there over a connection that lasts.
 
-        Where that is lost, each command makes a connection of its own, as before.
+        Where that is lost, each command makes a connection of its own, as before. What
+        one of the two learns of the machine's addresses the other one knows.
 
         Parameters
         ----------
         control : socket of ssh's that has or will have the connection
         """
-        return Ssh(
-            self._endpoints,
-            self._key_file,
-            self.known_hosts,
-            self.clock,
-            self.user,
-            control=control,
-        )
+        shared = copy.copy(self)
+        shared._control = control
+        return shared
+
+    def learn(self, endpoints: Sequence[Endpoint]) -> None:
+        """Take account of where the market shows the machine now.
+
+        Each way that shares this one knows it, too. Where the market shows no address,
+        those that are known stay. A new address has no host key yet: the first one that
+        it shows is taken, as for the first address.
+
+        Parameters
+        ----------
+        endpoints : where its server may answer, the best first
+        """
+        self._addresses.learn(endpoints)
 
     @property
     def endpoint(self) -> Endpoint:
@@ -125,10 +169,11 @@ class Ssh:
         UnreachableError
             if the market does not say where that is
         """
-        if not self._endpoints:
+        endpoints = self._addresses.all
+        if not endpoints:
             message = "the market does not say where the machine's ssh answers"
             raise UnreachableError(message)
-        return self._endpoints[0]
+        return endpoints[0]
 
     def command(self, at: Endpoint) -> list[str]:
         """Return ssh's command line for an endpoint, up to the address.
@@ -248,8 +293,7 @@ class Ssh:
         exit code, and what was said on standard error
         """
         refusals = []
-        for _ in range(max(len(self._endpoints), 1)):
-            at = self.endpoint
+        for at in self._addresses.all or (self.endpoint,):
             words = [*self.command(at), "--", f"{self.user}@{at.host}"]
             detail(
                 "ssh", "%s port %d: a script of %d bytes", at.host, at.port, len(script)
@@ -267,10 +311,14 @@ class Ssh:
             refusals.append(f"{at.host} port {at.port}: {reason}")
             if talk.begun:
                 break
-            # Tried last from now on; set at once, since other threads use it too.
-            self._endpoints = [*(e for e in self._endpoints if e != at), at]
+            self._addresses.put_last(at)
         message = f"no ssh to {'; '.join(refusals)}"
         raise UnreachableError(message)
+
+
+def _is_address(at: Endpoint) -> bool:
+    """Say whether an endpoint is one, and no option of ssh's."""
+    return bool(at.host) and not at.host.startswith("-")
 
 
 def ensure_key(folder: Path) -> tuple[Path, str]:

@@ -67,6 +67,27 @@ def test_the_next_address_is_tried_and_remembered(machine: Any) -> None:
     assert ssh.endpoint == machine.ssh.endpoint
 
 
+def test_where_the_market_shows_the_machine_now_is_learned(machine: Any) -> None:
+    """By each way that shares it; what let us in stays first, what is none is left out.
+
+    Where nothing is shown, what is known stays.
+    """
+    ssh = machine.another("moved", CLOSED)
+    shared = ssh.sharing(machine.folder / "no such socket")
+    assert not shared.answers()
+    at = machine.ssh.endpoint
+    ssh.learn([Endpoint("-oProxyCommand=true", 22), CLOSED, at])
+    assert shared.answers()
+    assert ssh.endpoint == at
+    ssh.learn([])
+    ssh.learn([CLOSED, at])
+    assert shared.endpoint == at
+    ssh.learn([Endpoint("127.0.0.1", 2), at])
+    assert shared.endpoint == at
+    ssh.learn([CLOSED])
+    assert shared.endpoint == CLOSED
+
+
 def test_a_machine_that_does_not_let_us_in_is_an_error_that_says_so(
     machine: Any, tmp_path: Path
 ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from advisor.base.errors import (
     ResultsLeftError,
     UnreachableError,
 )
+from advisor.market.lifecycle import Endpoint
 from advisor.market.types import Query
 from advisor.rental.caps import Caps
 from advisor.rental.carry_out import carry_out
@@ -70,6 +71,9 @@ class Machine:
         if isinstance(said, Exception):
             raise said
         return str(said)
+
+    def learn(self, _endpoints: Sequence[Endpoint]) -> None:
+        """Be where it is."""
 
     def run(self, script: str, _timeout_s: float = 60.0) -> Completed:
         return Completed(0, self.ask(script, "running").encode(), b"")
