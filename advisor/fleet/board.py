@@ -22,6 +22,9 @@ JobEnd = Literal["done", "failed", "waiting"]
 
 _DONE = ("done", "failed")
 
+REFUSED_BY = 3
+"""Machines that do not start a job before it has failed; an assumption."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -117,6 +120,7 @@ class Board:
         self._shares: dict[int, _Share] = {}
         self._is_mixed = len({one.job for one in self._jobs.values()}) > 1
         self._fit: dict[int, set[JobSpec]] = {}
+        self._refused_by: dict[str, set[str]] = {}
         self._free = deque(name for name, one in self._at.items() if _waits(one))
 
     @property
@@ -261,6 +265,29 @@ class Board:
             self._set(name, state=state)
             if state == "waiting":
                 self._free.append(name)
+
+    def refuse(self, attempt: Attempt, reason: str, *, is_over: bool) -> str:
+        """Take account of a job that its machine does not start; return its state then.
+
+        It waits for another machine, and has failed once `REFUSED_BY` of them did not
+        start it.
+
+        Parameters
+        ----------
+        reason : what the machine says
+        is_over : whether the machine has confirmed that nothing of it lives, or will;
+            else it stays there
+        """
+        name = attempt.job.name
+        with self._turn:
+            machines = self._refused_by.setdefault(name, set())
+            machines.add(attempt.label)
+            if len(machines) >= REFUSED_BY:
+                self.end(attempt, None)
+                self.finish(attempt, "failed", f"{REFUSED_BY} machines refuse: {reason}")
+            elif is_over:
+                self.move(attempt, "stopped")
+            return self._at[name].state
 
     def move(self, attempt: Attempt, proof: Proof) -> None:
         """Have a job that surely does not run any more wait for another start.

@@ -24,8 +24,9 @@ from advisor.base.errors import (
 )
 from advisor.base.interrupts import shielded, window
 from advisor.fleet.absent import Absent
-from advisor.fleet.crew import Crew, Outcome, Work
+from advisor.fleet.crew import Crew, Work
 from advisor.fleet.feeding import Pace
+from advisor.fleet.outcomes import Outcome
 from advisor.store.ledger import Entry
 
 LOST_AT_LEAST = 5
@@ -135,7 +136,7 @@ class Controller:
                 self._begin(Crew(key, self.work, None, entry, only_ends=is_over))
             if first is not None:
                 self._have(first)
-            elif self.work.board.counts.waiting and not absent:
+            elif self.work.board.counts.waiting:
                 self._plan_anew()
             while self._crews or self._absent or self._again_at is not None:
                 self._next()
@@ -221,7 +222,7 @@ class Controller:
         if not self.work.board.counts.waiting:
             return False
         if not self._crews:
-            return not self._absent
+            return True
         is_spent = isinstance(self._refused, OverBudgetError)
         return bool(self.work.board.unshared()) and not is_spent
 
@@ -327,6 +328,11 @@ class Controller:
 
     def _stop_all(self) -> None:
         """Stop all that runs, bring home what there is, give all machines back."""
+        if self._crews:
+            self.work.fleet.rental.notify(
+                "stopping: jobs are ended, what they have comes home, machines are given "
+                "back"
+            )
         with shielded("giving the machines of the sweep back"):
             all_of_them: list[Crew | Absent] = [*self._crews.values(), *self._absent]
             for one in all_of_them:

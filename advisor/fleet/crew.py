@@ -10,7 +10,6 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from advisor.app.plan import Plan
 from advisor.base.errors import (
@@ -19,7 +18,6 @@ from advisor.base.errors import (
     NotShownError,
     OverBudgetError,
     ReleasedError,
-    RemoteError,
     RentalStateUnknownError,
     ResultsLeftError,
     UnreachableError,
@@ -33,7 +31,9 @@ from advisor.fleet.ending import give_back, have_kept, wait_out, wind_up
 from advisor.fleet.feeding import Feeder, Pace
 from advisor.fleet.home import CameHome, Ended, Home
 from advisor.fleet.member import Member
+from advisor.fleet.outcomes import Outcome, UnfitError, meaning_of, words_of
 from advisor.fleet.printing import Printer
+from advisor.fleet.refusals import Refusals
 from advisor.fleet.running import Hands, Submit
 from advisor.fleet.shared import Fleet
 from advisor.fleet.telling import Teller
@@ -43,13 +43,6 @@ from advisor.rental.outgoing.decide import Outgoing
 from advisor.rental.presence import MachineLostError
 from advisor.software.misfit import Symptom
 from advisor.store.ledger import Entry
-
-Outcome = Literal[
-    "done", "not_had", "lost", "unfit", "over", "released", "left", "stopped"
-]
-"""How a machine's thread ended: nothing was left for it; it could not be had; it was
-lost; it cannot run the jobs; its time was over; somebody has released it; it was left as
-it is; it was to stop."""
 
 _LOOK_S = 1.0
 _OF_THE_JOB = ("host_ram_too_small", "gpu_memory_too_small")
@@ -124,7 +117,7 @@ class Crew:
     member: Member | None = None
     ended: Callable[[Crew], None] = lambda _: None
     _stop: threading.Event = field(default_factory=threading.Event)
-    _symptom: Symptom | None = None
+    _unfit: str = ""
     _stays: bool = False
     _plan: Plan | None = None
     _thread: threading.Thread | None = None
@@ -166,7 +159,7 @@ class Crew:
         except MachineLostError as error:  # it was given back
             if self.entry is not None:
                 moved = self.work.board.move_all(self.entry.label, "destroyed")
-                self.work.teller.all_moved(moved, _words_of(error))
+                self.work.teller.all_moved(moved, words_of(error))
             self._end("lost", error)
         except BaseException as error:
             self._end("not_had" if self.entry is None else "left", error)
@@ -183,7 +176,7 @@ class Crew:
         if member is None or self._stays or self.outcome is not None:
             return error
         try:
-            give_back(member, board, _words_of(error))
+            give_back(member, board, words_of(error))
         except BaseException as another:
             return another
         return error
@@ -252,8 +245,15 @@ class Crew:
     def _to_its_end(self, hands: Hands, home: Home, printer: Printer) -> None:
         """Feed and watch the machine until nothing is left for it."""
         board, teller = self.work.board, self.work.teller
+        refusals = Refusals(hands, board, teller)
         feeder = Feeder(
-            self.key, hands, board, self.work.saved, teller.given, pace=self.pace
+            self.key,
+            hands,
+            board,
+            self.work.saved,
+            teller.given,
+            refusals.note,
+            pace=self.pace,
         )
         watcher = Watcher(
             hands,
@@ -265,18 +265,20 @@ class Crew:
             started=teller.started,
             ended=teller.ended,
             place=feeder.place,
+            refused=refusals.note,
         )
         while True:
             check()
             self._price(hands.member)
-            if self._symptom is None:
+            unfit = self._unfit or refusals.reason
+            if not unfit:
                 try:
                     feeder.fill()
                 except UnreachableError as error:
                     hands.member.fleet.rental.notify(f"{error}; trying again")
             elif not hands.running:
-                message = f"it cannot run the jobs: {self._symptom}"
-                raise _UnfitError(message)
+                message = f"it cannot run the jobs: {unfit}"
+                raise UnfitError(message)
             if not (hands.running or home.left):
                 if not board.has_for(self.key):
                     return
@@ -297,8 +299,8 @@ class Crew:
         self._no_more()
         self._stays = isinstance(error, MachineLeftError)
         member, board = hands.member, self.work.board
-        outcome, can_stop = _meaning_of(error)
-        why = _words_of(error)
+        outcome, can_stop = meaning_of(error)
+        why = words_of(error)
         if outcome == "lost" and not isinstance(error, MachineLeftError):
             self.work.teller.lost(member.label, why)
         try:
@@ -360,7 +362,7 @@ class Crew:
         if came.symptom is None:
             return
         if came.symptom.misfit not in _OF_THE_JOB or not self.pace.done:
-            self._symptom = came.symptom
+            self._unfit = str(came.symptom)
             self._note_misfit(came.symptom)
 
     def _note_misfit(self, symptom: Symptom) -> None:
@@ -372,29 +374,3 @@ class Crew:
     def _end(self, outcome: Outcome, error: BaseException | None = None) -> None:
         if self.outcome is None:
             self.outcome, self.error = outcome, error
-
-
-class _UnfitError(RemoteError):
-    """The machine cannot run the jobs, by no fault of its own."""
-
-
-def _words_of(error: BaseException) -> str:
-    """Return why a machine ends, for people."""
-    if isinstance(error, KeyboardInterrupt):
-        return "the sweep is stopped"
-    return " ".join(str(error).split()) or type(error).__name__
-
-
-def _meaning_of(error: BaseException) -> tuple[Outcome, bool]:
-    """Return how a machine ends by an error, and whether its jobs can be stopped."""
-    if isinstance(error, KeyboardInterrupt):
-        return "stopped", True
-    if isinstance(error, OverBudgetError):
-        return "over", True
-    if isinstance(error, ReleasedError):
-        return "released", False
-    if isinstance(error, _UnfitError | NoPythonError):
-        return "unfit", True
-    if isinstance(error, MachineLostError | UnreachableError | MachineLeftError):
-        return "lost", False
-    return "lost", True

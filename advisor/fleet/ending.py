@@ -8,10 +8,14 @@ it itself, since it has heard nothing of us for longer than it waits.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TypeVar
 
 from advisor.base.errors import (
+    RemoteError,
     RentalStateUnknownError,
     ResultsLeftError,
+    UnreachableError,
 )
 from advisor.base.interrupts import shielded
 from advisor.fleet.board import Attempt, Board, Moved
@@ -19,8 +23,11 @@ from advisor.fleet.home import Ended, Home
 from advisor.fleet.member import Member
 from advisor.fleet.running import Hands
 from advisor.rental.context import RentalContext
+from advisor.rental.presence import LAST_CHANCE_S, PAUSE_S
 from advisor.rental.release import note_state
 from advisor.rental.returning import keep_machine, moment
+
+Result = TypeVar("Result")
 
 _AGAIN_S = 30.0
 _GONE = frozenset({"released", "refused"})
@@ -29,7 +36,9 @@ _GONE = frozenset({"released", "refused"})
 def wind_up(hands: Hands, board: Board, home: Home) -> Sequence[Attempt]:
     """End what a machine runs and bring home what it has; return what was ended.
 
-    Its workers are ended first, so that no task begins anything after that.
+    Its workers are ended first, so that no task begins anything after that. A machine
+    that cannot be reached is tried again for as long as one has at its end, also after
+    Ctrl-C: what it has was paid for (`advisor.rental.presence.LAST_CHANCE_S`).
 
     Raises
     ------
@@ -41,14 +50,15 @@ def wind_up(hands: Hands, board: Board, home: Home) -> Sequence[Attempt]:
     with shielded(f"bringing home what {hands.member.name} has"):
         hands.member.disconnect()
         hands.forget_tasks()
+        last_chance = _LastChance(hands.member)
         stopped = []
         for one in list(hands.running.values()):
             attempt, held = one.attempt, hands.held(one.attempt)
-            state = held.state()
+            state = last_chance.patiently(held.state)
             if state.phase == "ended":
                 board.end(attempt, state.exit_code)
                 home.bring(Ended(attempt, state.exit_code))
-            elif hands.stop(attempt):
+            elif last_chance.patiently(partial(_stop, hands, attempt)):
                 stopped.append(attempt)
             hands.drop(attempt.key)
         home.save(stopped)
@@ -56,6 +66,57 @@ def wind_up(hands: Hands, board: Board, home: Home) -> Sequence[Attempt]:
         for attempt in stopped:
             board.move(attempt, "stopped")
     return stopped
+
+
+class _LastChance:
+    """The time that a machine has to answer while it is wound up.
+
+    Parameters
+    ----------
+    member : the machine
+    """
+
+    def __init__(self, member: Member) -> None:
+        self._member, self._rental = member, member.fleet.rental
+        self._until = self._rental.clock.monotonic() + LAST_CHANCE_S
+
+    def patiently(self, call: Callable[[], Result]) -> Result:
+        """Call what may be called again, until the machine is reached.
+
+        Raises
+        ------
+        UnreachableError
+            if it was not in all that time
+        AdvisorError
+            as `advisor.fleet.member.Member.look_at_last`
+        """
+        while True:
+            try:
+                return call()
+            except UnreachableError as error:
+                if self._rental.clock.monotonic() >= self._until:
+                    raise
+                self._rental.notify(f"{self._member.name}: {error}; trying again")
+            self._member.look_at_last()
+            self._rental.sleep(PAUSE_S, "waiting to try again")
+
+
+def _stop(hands: Hands, attempt: Attempt) -> bool:
+    """End an attempt; say whether the machine has confirmed that nothing lives.
+
+    Raises
+    ------
+    UnreachableError
+        if it does not answer
+    """
+    try:
+        hands.held(attempt).stop()
+    except UnreachableError:
+        raise
+    except RemoteError as error:
+        hands.member.fleet.rental.notify(f"{attempt.job.name}: {error}")
+        return False
+    return True
 
 
 def give_back(member: Member, board: Board, why: str) -> Moved:
@@ -110,10 +171,16 @@ def wait_for_lapse(
     has_lapsed : says whether the machine must have ended them itself
     """
     while not has_lapsed():
-        if rental.ledger.entry(label).state in _GONE:
+        if _is_gone(rental, label):
             return board.move_all(label, "destroyed")
         rental.sleep(_AGAIN_S, "waiting until a machine has surely ended its jobs")
     return board.move_all(label, "lapsed")
+
+
+def _is_gone(rental: RentalContext, label: str) -> bool:
+    """Say whether the ledger has a machine as gone; one that it lacks is not."""
+    entries = rental.ledger.entries(rental.account)
+    return any(one.label == label and one.state in _GONE for one in entries)
 
 
 def have_kept(member: Member, error: ResultsLeftError, resuming: str) -> ResultsLeftError:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from advisor.base.errors import RemoteError, UnreachableError
 from advisor.fleet.board import Attempt, Board
 from advisor.fleet.running import Hands
 from advisor.rental.outgoing.decide import Outgoing
@@ -61,6 +62,7 @@ class Feeder:
     board : where each job is
     saved : returns what a job has saved at home, None if nothing
     given : told of each attempt that is given
+    refused : told of each attempt that the machine does not take, and why
     """
 
     key: int
@@ -68,6 +70,7 @@ class Feeder:
     board: Board
     saved: Callable[[Attempt], Outgoing | None]
     given: Callable[[Attempt], None]
+    refused: Callable[[Attempt, str], None]
     pace: Pace = field(default_factory=Pace)
 
     def fill(self) -> None:
@@ -89,25 +92,43 @@ class Feeder:
                 return
             self.given(attempt)
             self.place(attempt, slot)
+            if attempt.key not in self.hands.running:  # it was refused
+                return
 
     def place(self, attempt: Attempt, slot: int) -> None:
         """Begin an attempt that the machine was given; also again, where that broke off.
 
         Raises
         ------
-        RemoteError
+        UnreachableError
             if the machine cannot be reached
         """
-        member = self.hands.member
         self.hands.hold(attempt, slot)
+        try:
+            self._bring(attempt)
+        except UnreachableError:
+            raise
+        except RemoteError as error:
+            self.refused(attempt, str(error))
+            return
+        self.hands.running[attempt.key].is_placed = True
+        self.hands.begin(attempt.key)
+
+    def _bring(self, attempt: Attempt) -> None:
+        """Have the machine have what an attempt begins with, and no more.
+
+        Raises
+        ------
+        RemoteError
+            if that cannot be done, such as where its disk is full
+        """
+        member = self.hands.member
         if attempt.number > 1:
             member.clear(attempt.job.results)
         if attempt.before != member.label:
             outgoing = self.saved(attempt)
             if outgoing is not None:
                 member.send(outgoing)
-        self.hands.running[attempt.key].is_placed = True
-        self.hands.begin(attempt.key)
 
     def _ahead(self) -> int:
         """Return how many jobs a slot has beside the one that runs, at most."""

@@ -12,7 +12,8 @@ from advisor.app.context import Context
 from advisor.app.listener import Listener
 from advisor.app.sweep import SweepJob, SweepSpec
 from advisor.app.sweep_plan import SweepPlan
-from advisor.base.errors import AdvisorError, StoreError
+from advisor.base.errors import StoreError
+from advisor.base.figures import duration
 from advisor.base.interrupts import deferred
 from advisor.fleet.board import Board, Counts
 from advisor.fleet.controller import Controller, Share
@@ -26,7 +27,7 @@ from advisor.fleet.tally import Tally
 from advisor.fleet.tasks import submitter
 from advisor.rental.caps import commitments
 from advisor.rental.context import RentalContext
-from advisor.rental.labels import check_job
+from advisor.rental.labels import check_job, read_label
 from advisor.rental.reconcile import reconcile, unsettled
 from advisor.rental.remote.ssh import ensure_key
 from advisor.rental.returning import moment
@@ -238,13 +239,27 @@ class Launch:
         for label in sorted(board.labels()):
             entry = entries.get(label)
             if entry is None:
-                message = f"the ledger does not tell of {label}, which has jobs"
-                raise AdvisorError(message)
-            if entry.state in ("released", "refused"):
+                self._tell_unknown(label, len(board.on(label)))
+                absent.append(label)
+            elif entry.state in ("released", "refused"):
                 board.move_all(label, "destroyed")
             elif entry.state != "working":
                 absent.append(label)
         return at_work, absent
+
+    def _tell_unknown(self, label: str, jobs: int) -> None:
+        """Tell of a machine that has jobs, and of which the ledger does not tell.
+
+        Nobody gives it a sign of life. It may run them until its lease is over.
+        """
+        read = read_label(label)
+        until = "its end" if read is None else moment(read.ends_unix_s)
+        self.rental.notify(
+            f"the ledger does not tell of {label}, which has {jobs} jobs: they wait "
+            f"until it must have ended them itself, {duration(self.spec.lease_s)} or "
+            f"more. It may bill until {until}: 'advisor rentals' shows it, 'advisor "
+            "release' ends it"
+        )
 
     @contextmanager
     def _work(self, board: Board) -> Iterator[Work]:

@@ -311,10 +311,17 @@ class Member:
             if its time is over
         UnreachableError
             as `look`
+        advisor.rental.presence.MachineLostError, AdvisorError
+            as `advisor.rental.presence.Presence.instance`
         """
         if self.fleet.rental.is_over(self.entry.ends_at):
             message = "the machine's lifetime is over before its results are here"
             raise OverBudgetError(message)
+        now = self.fleet.context.clock.monotonic()
+        if now - self._looked_at >= _LOOK_S:
+            self._looked_at = now
+            with suppress(MarketError):
+                self.presence.instance()  # it may answer elsewhere by now
         self._check_reached()
 
     def _check_reached(self) -> None:

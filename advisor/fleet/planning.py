@@ -80,7 +80,8 @@ class Planning:
         working = [one for one in crews if not one.is_ending]
         running = {one.key: self._running(one) for one in working}
         there = [one for one in running.values() if one is not None]
-        plan = self._anew(waiting, without, there, len(crews) - len(there))
+        others = len(crews) - len(there) + len(self._absent(crews))
+        plan = self._anew(waiting, without, there, others)
         labels = {str(key): key for key in running}
         shares = []
         for one in plan.machines:
@@ -102,6 +103,11 @@ class Planning:
             )
         )
         return shares
+
+    def _absent(self, crews: Sequence[Crew]) -> frozenset[str]:
+        """Return the machines that nobody here holds, and that may still run jobs."""
+        entries = [one.entry or (one.member and one.member.entry) for one in crews]
+        return self.board.labels() - {one.label for one in entries if one}
 
     def _anew(
         self,

@@ -53,6 +53,7 @@ class Running:
     is_over : whether the task is, whatever has become of the attempt
     is_first : whether it was the one to run on its slot when that was asked for last
     is_placed : whether the machine has all that it begins with
+    tries : how often the machine was asked to start it in vain
     """
 
     attempt: Attempt
@@ -64,6 +65,7 @@ class Running:
     is_over: bool = False
     is_first: bool = False
     is_placed: bool = False
+    tries: int = 0
 
 
 @dataclass(slots=True)
@@ -125,6 +127,20 @@ class Hands:
         task = self.submit(worker, key, asked)
         one.task, one.is_over, one.begun_at = task, False, self.now
         task.add_done_callback(lambda _: self._over.put(key))
+
+    def start(self, key: str) -> None:
+        """Start an attempt without a task, and hear why where it does not start.
+
+        Raises
+        ------
+        UnreachableError
+            if the machine cannot be reached
+        RemoteError
+            with what the machine says
+        """
+        one = self.running[key]
+        job = one.attempt.job
+        self.held(one.attempt).start(job.argv, folder=WORK, env=self._env(one))
 
     def lacks_task(self, one: Running) -> bool:
         """Say whether an attempt that lives is to get a task.

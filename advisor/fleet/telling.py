@@ -80,6 +80,12 @@ class Teller:
             reason="" if came.symptom is None else str(came.symptom),
         )
 
+    def refused(self, attempt: Attempt, reason: str) -> None:
+        """Tell of a job that has failed since several machines did not start it."""
+        self._tell_of(
+            events.JobFailed, attempt, exit_code=None, again=False, reason=reason
+        )
+
     def moved(self, attempt: Attempt, proof: Proof, why: str) -> None:
         """Tell of a job that waits for another machine."""
         self._tell_of(events.JobMoved, attempt, proof=proof, reason=why)

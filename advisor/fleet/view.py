@@ -7,6 +7,11 @@ from typing import Literal
 
 from advisor.base.units import SECONDS_PER_HOUR
 
+SPEED_FROM_S = 60.0
+"""Seconds that a job must take on average before its machine's speed is told. Of a
+shorter one start and copying are a good part, of which the plan's seconds per job have
+none: half a second per job was measured, imports take several. An assumption."""
+
 MachineState = Literal["preparing", "ready", "lost"]
 
 
@@ -55,10 +60,14 @@ class MachineView:
 
     @property
     def speed(self) -> float | None:
-        """How fast it is, 1: as predicted, 0.5: half as fast; None: nobody can say."""
-        if not self.seen_job_s or self.predicted_job_s is None:
+        """How fast it is, 1: as predicted, 0.5: half as fast; None: nobody can say.
+
+        Nobody can of jobs that take less than `SPEED_FROM_S`.
+        """
+        seen_s = self.seen_job_s
+        if seen_s is None or seen_s < SPEED_FROM_S or self.predicted_job_s is None:
             return None
-        return self.predicted_job_s / self.seen_job_s
+        return self.predicted_job_s / seen_s
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from advisor.base.errors import UnreachableError
+from advisor.base.errors import RemoteError, UnreachableError
 from advisor.fleet.board import Attempt, Board
 from advisor.fleet.feeding import Pace
 from advisor.fleet.home import CHECKPOINTS_S, Ended, Home
 from advisor.fleet.printing import LOOK_S, Printer, look
+from advisor.fleet.refusals import TRIES
 from advisor.fleet.running import Hands, Running
 from advisor.rental.remote.held_job import HeldState
 from advisor.store.sweeps import Proof
@@ -32,6 +33,7 @@ class Watcher:
     started : told of each attempt that has its slot
     ended : told of each attempt that has ended, before it comes home
     place : begins an attempt on a slot, with all that it begins with
+    refused : told of each attempt that the machine does not start, and why
     """
 
     hands: Hands
@@ -43,6 +45,7 @@ class Watcher:
     started: Callable[[Attempt], None]
     ended: Callable[[Ended], None]
     place: Callable[[Attempt, int], None]
+    refused: Callable[[Attempt, str], None]
     _saved_at: float = 0.0
     _tried_at: float = float("-inf")
     _printed_at: float = float("-inf")
@@ -121,7 +124,25 @@ class Watcher:
             if state.phase == "not_started" and not one.is_placed:
                 self.place(attempt, one.slot)
             elif self.hands.lacks_task(one):
-                self.hands.begin(key)
+                self._begin_again(one, has_begun=state.phase != "not_started")
+
+    def _begin_again(self, one: Running, *, has_begun: bool) -> None:
+        """Give an attempt another task; the last try is our own, which says why.
+
+        Tasks do not tell why the machine does not start it, and may be over for reasons
+        of their own.
+        """
+        key = one.attempt.key
+        one.tries = 0 if has_begun else one.tries + 1
+        if one.tries >= TRIES:
+            try:
+                self.hands.start(key)
+            except UnreachableError:
+                raise
+            except RemoteError as error:
+                self.refused(one.attempt, str(error))
+                return
+        self.hands.begin(key)
 
     def _end(self, one: Running, exit_code: int | None) -> None:
         """Have an attempt that has ended come home."""

@@ -40,9 +40,9 @@ def line_of(event: Event, name_of: Callable[[str], str] = str) -> str | None:
     name_of : what people call a machine, given the label of its rental
     """
     match event:
-        case MachineRented() | MachineReady() | MachineLost() | MachineReleased():
+        case MachineRented() | MachineReady() | MachineLost():
             return _of_machine(event, short(name_of(event.label)))
-        case JobStarted(attempt=1) | JobAssigned() | JobEnded():
+        case JobStarted(attempt=1) | JobAssigned() | JobEnded() | MachineReleased():
             return None
         case JobDone() | JobFailed() | JobMoved() | JobStarted():
             return _of_job(event, short(name_of(event.label)))
@@ -102,9 +102,7 @@ def _of_sweep(event: Event) -> str | None:
     return None
 
 
-def _of_machine(
-    event: MachineRented | MachineReady | MachineLost | MachineReleased, machine: str
-) -> str:
+def _of_machine(event: MachineRented | MachineReady | MachineLost, machine: str) -> str:
     match event:
         case MachineRented():
             verb = "picked up again" if event.picked_up else "rented"
@@ -115,8 +113,6 @@ def _of_machine(
             return f"{machine}: ready{after}"
         case MachineLost():
             return f"{machine}: lost: {short(event.reason)}"
-    why = f": {short(event.reason)}" if event.reason else ""
-    return f"{machine}: released{why}"
 
 
 def _of_job(event: JobDone | JobFailed | JobMoved | JobStarted, machine: str) -> str:

@@ -61,13 +61,13 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FurnishedB
     made.close()
 
 
-def real_time(context: Context) -> Context:
+def real_time(context: Context, moment_s: float = SHORTEST_WAIT_S) -> Context:
     """Return a context whose waits pass on the market at once, and take a moment here."""
     clock = context.clock
 
     def sleep(seconds: float) -> None:
         clock.sleep(seconds)
-        time.sleep(min(seconds, SHORTEST_WAIT_S))
+        time.sleep(min(seconds, moment_s))
 
     return replace(context, clock=Clock(clock.now, clock.monotonic, sleep))
 

@@ -50,6 +50,23 @@ def take(board: Board, key: int, label: str = HERE) -> Attempt:
     return found
 
 
+def test_a_job_that_three_machines_refuse_has_failed(
+    store: SweepStore, board: Board
+) -> None:
+    """It waits after each of the first two, and is no other machine's in doubt."""
+    for number, label in enumerate((HERE, THERE), 1):
+        attempt = take(board, number, label)
+        assert attempt.job.name == "a"
+        assert board.refuse(attempt, "its disk is full", is_over=False) == "assigned"
+        assert [one.name for one in board.on(label)] == ["a"]
+        assert board.refuse(attempt, "its disk is full", is_over=True) == "waiting"
+        board.share({number + 1: ["a"]})
+    attempt = take(board, 3, "advisor:sweep:00000003-c")
+    assert board.refuse(attempt, "its disk is full", is_over=True) == "failed"
+    assert store.job(SWEEP, "a").reason == "3 machines refuse: its disk is full"
+    assert board.counts.failed == 1
+
+
 def test_a_machine_gets_no_other_training_than_was_planned_for_it(
     store: SweepStore,
 ) -> None:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from advisor.fleet.controller import Controller
+from advisor.market.lifecycle import Endpoint
+from advisor.simulator.containers import Container
 from advisor.simulator.local import LocalContainers
 from advisor.simulator.networks import Network
 from tests.fleet.conftest import MakeRig, Rig
+from tests.fleet.furnished import FurnishedBefore, image_in
 from tests.rental.conftest import MakeStreet, wait_for
 
 pytestmark = pytest.mark.slow
@@ -64,6 +70,121 @@ def test_a_job_that_is_started_again_goes_on_from_what_it_saved(
     assert rig.result("value-7") == "7\n"
     saved = rig.project / "checkpoints" / "value-7" / "saved"
     assert saved.read_text() == "7\n"
+
+
+class Refusing(FurnishedBefore):
+    """Machines of which the first ones start no job: a file is where a folder should be.
+
+    Attributes
+    ----------
+    bad : how many
+    """
+
+    bad = 0
+
+    def start(self, container: Container) -> Endpoint | None:
+        if self.bad > 0:
+            self.bad -= 1
+            own = self.folder / str(container.instance_id) / "home" / ".advisor"
+            own.mkdir(parents=True)
+            (own / "locks").touch()
+        return super().start(container)
+
+
+@pytest.fixture
+def refusing(
+    tmp_path: Path,
+    make_street: MakeStreet,
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[tuple[Rig, Refusing]]:
+    """Yield a sweep of one job, and what plays its machines."""
+    if missing := LocalContainers.missing():
+        pytest.skip(missing)
+    if shutil.which("rsync") is None:
+        pytest.skip("rsync is not installed")
+    image_in(tmp_path / "image")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'image'}:{os.environ['PATH']}")
+    host = Refusing(tmp_path / "machines")
+    yield Rig(make_street(host=host), project, WRITES, [1], {}), host
+    host.close()
+
+
+def carry_out(rig: Rig) -> None:
+    """Carry a sweep out while the time passes."""
+    with rig.work() as work:
+        controller = Controller(work, rig.anew, lambda: rig.street.sleep(5.0))
+        controller.run((), (), [rig.share()])
+
+
+@pytest.mark.slow
+def test_a_job_that_a_machine_does_not_start_goes_to_another_one(
+    refusing: tuple[Rig, Refusing],
+) -> None:
+    """After a few tries, and the machine is given back: it would start no other one."""
+    rig, host = refusing
+    host.bad = 1
+    carry_out(rig)
+    assert rig.result("value-1") == "1\n"
+    assert [one.state for one in rig.street.entries()] == ["released"] * 2
+    (moved,) = rig.events("job_moved")
+    assert "starting the command failed" in moved.reason
+    assert rig.street.instances() == []
+
+
+@pytest.mark.slow
+def test_a_job_that_no_machine_starts_has_failed(refusing: tuple[Rig, Refusing]) -> None:
+    """With the reason: nobody pays for a fourth machine."""
+    rig, host = refusing
+    host.bad = 9
+    carry_out(rig)
+    (job,) = rig.store.jobs("sweep")
+    assert job.state == "failed"
+    assert job.reason.startswith("3 machines refuse: starting the command failed")
+    assert [one.state for one in rig.street.entries()] == ["released"] * 3
+    assert rig.street.instances() == []
+
+
+@pytest.mark.slow
+def test_who_is_interrupted_waits_for_a_machine_that_cannot_be_reached(
+    make_rig: MakeRig, host: FurnishedBefore, tmp_path: Path
+) -> None:
+    """It has results that were paid for; it answers at another port a while later."""
+    go = tmp_path / "go"
+    wait = f"echo >>{tmp_path}/starts; until [ -e {go} ]; do sleep 0.1; done; "
+    rig = make_rig(wait + WRITES, [1])
+    street, moved = rig.street, threading.Event()
+
+    def show() -> None:
+        moved.wait(90.0)
+        wait_for(lambda: any("trying again" in one for one in rig.lines), 90.0)
+        with street.world.looked_at():
+            (contract,) = street.world.rentals.contracts.values()
+            contract.endpoint = at[0]
+
+    at: list[Endpoint] = []
+
+    def tick() -> None:
+        if (tmp_path / "starts").exists():
+            number = street.instances()[0]["id"]
+            at.append(host.move(number))
+            go.touch()
+            jobs = host.folder / str(number) / "home" / ".advisor" / "jobs"
+            ends = jobs / "value-1.1" / "exit"
+            wait_for(lambda: ends.exists() and bool(ends.read_text().strip()))
+            moved.set()
+            raise KeyboardInterrupt
+
+    showing = threading.Thread(target=show)
+    showing.start()
+    with rig.work() as work, pytest.raises(KeyboardInterrupt):
+        Controller(work, rig.anew, tick).run((), (), [rig.share()])
+    showing.join()
+    assert rig.result("value-1") == "1\n"
+    assert (tmp_path / "starts").read_text() == "\n"
+    assert [one.state for one in rig.store.jobs("sweep")] == ["done"]
+    assert any(one.startswith("stopping:") for one in rig.lines)
+    assert street.instances() == []
 
 
 @pytest.fixture

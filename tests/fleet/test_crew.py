@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -20,11 +20,13 @@ from advisor.fleet.board import Board
 from advisor.fleet.controller import SILENT_S, Controller, Share
 from advisor.fleet.crew import Crew, Work
 from advisor.fleet.feeding import Pace
+from advisor.fleet.folders import Folders
+from advisor.fleet.launching import Face, Launch
 from advisor.fleet.member import Member
 from advisor.fleet.planning import Planning
 from advisor.rental.release import release
 from advisor.store.ledger import Entry
-from tests.fleet.conftest import NAME, TRAINED, MakeRig, Rig
+from tests.fleet.conftest import NAME, TRAINED, MakeRig, Rig, real_time
 from tests.rental.conftest import wait_for
 
 WRITES = 'mkdir -p "$ADVISOR_RESULTS" && echo {value} >"$ADVISOR_RESULTS/out"'
@@ -144,6 +146,69 @@ def test_a_machine_that_is_not_picked_up_is_an_error(rig: Rig, ends: bool) -> No
             controller.stop([entry]) if ends else controller.run([entry])
     assert states(rig)[0] == "assigned"
     assert len(rig.street.instances()) == 1
+
+
+LOST = "advisor:sweep:7fffffff-0123456789abcdef"
+
+
+@pytest.fixture
+def lost(rig: Rig) -> Iterator[Work]:
+    """Yield a sweep whose first job is on a machine that the ledger does not tell of."""
+    context = real_time(rig.street.context(), 0.002)
+    rig.context = replace(context, notify=rig.lines.append)
+    with rig.work() as work:
+        rig.store.assign(NAME, "value-0", LOST, rig.rental.now())
+        yield replace(work, board=Board(rig.store, NAME, rig.jobs, 1, rig.rental.now))
+
+
+def test_jobs_that_wait_are_planned_at_once_beside_a_machine_that_is_absent(
+    rig: Rig, lost: Work
+) -> None:
+    """Those that it had only once it has surely ended them; also of an unknown one."""
+    begun, asked = rig.rental.now(), []
+
+    def planner(_without: object, _crews: object) -> list[Share]:
+        names = [one.name for one in lost.board.waiting()]
+        asked.append((rig.rental.now() - begun, names))
+        rig.street.sleep(rig.spec.lease_s + 301.0)
+        message = "none fits"
+        raise NothingFitsError(message)
+
+    with pytest.raises(NothingFitsError):
+        Controller(lost, planner).run((), [LOST])
+    (first_s, first), (second_s, second) = asked
+    assert first_s < rig.spec.lease_s
+    assert first == ["value-1"]
+    assert second_s > rig.spec.lease_s
+    assert second == ["value-0", "value-1"]
+    assert rig.store.job(NAME, "value-0").reason == "moved: lapsed"
+
+
+@pytest.mark.slow
+def test_a_machine_that_is_absent_counts_as_one(make_rig: MakeRig) -> None:
+    """It may be there, and bill: no more are rented than were allowed."""
+    rig = make_rig(WRITES, range(2), max_machines=1)
+    with rig.work() as work, worked_on(rig, work) as entry:
+        board = Board(rig.store, NAME, rig.jobs, 1, rig.rental.now)
+        anew = planning(rig, replace(work, board=board))
+        assert anew._absent([]) == {entry.label}
+        assert anew._absent([Crew(0, work, None, entry)]) == set()
+        with pytest.raises(NothingFitsError, match="1 machines are there"):
+            anew((), [])
+
+
+def test_a_machine_that_the_ledger_lacks_is_told_and_its_jobs_are_left(
+    rig: Rig, lost: Work
+) -> None:
+    """Whoever ends a sweep is not kept from it; nobody says that they do not run."""
+    folders = Folders(rig.context, rig.spec, rig.jobs)
+    launch = Launch(rig.context, rig.spec, rig.jobs, folders, rig.rental, Face())
+    with ExitStack() as stack:
+        result = launch.stop(stack)
+    (line,) = [one for one in rig.lines if LOST in one]
+    assert "does not tell" in line
+    assert "1 jobs" in line
+    assert result.counts.assigned == 1
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from advisor.fleet.events import (
     JobDone,
     JobStarted,
     MachineReady,
+    MachineReleased,
     MachineRented,
     Spent,
     SweepBegun,
@@ -78,6 +79,16 @@ def test_lines_say_what_has_happened_and_now_and_then_how_far() -> None:
         "1 of 2 jobs done, 0 on machines, 1 waiting; at most $2.00 so far of $5.00, "
         "$3.00 at the end, 60 min left"
     )
+
+
+def test_a_machine_that_is_given_back_is_told_once() -> None:
+    """Whoever gives it back says so, and why it ends is told before."""
+    lines: list[str] = []
+    show = Lines(lines.append, lambda: 0.0)
+    show(SAID[1])
+    before = list(lines)
+    show(MachineReleased(at=0.0, label="adv-1", reason="nothing is left for it"))
+    assert lines == before
 
 
 def test_a_terminal_has_a_table_of_the_machines() -> None:

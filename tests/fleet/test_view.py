@@ -169,6 +169,15 @@ def test_the_forecast_goes_by_what_was_seen() -> None:
     assert view.left_s == pytest.approx(3600.0)
 
 
+@pytest.mark.parametrize(("took_s", "speed"), [(59.0, None), (60.0, 60.0)])
+def test_no_speed_is_told_of_jobs_of_seconds(took_s: float, speed: float | None) -> None:
+    """Start and copying are most of them: against the plan that says nothing."""
+    said = [BEGUN, rented(), *begun("a", 0.0), done("a", took_s, took_s=took_s)]
+    (machine,) = view_of(said, took_s).machines
+    assert machine.speed == speed
+    assert machine.seen_jobs_per_hour == pytest.approx(3600.0 / took_s)
+
+
 def test_the_end_is_not_before_the_longest_job() -> None:
     """A slow machine's last job counts, however fast the others are."""
     said = [

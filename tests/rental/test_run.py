@@ -29,7 +29,7 @@ from advisor.simulator.local import LocalContainers
 from advisor.store.database import open_store
 from advisor.store.ledger import State
 from advisor.store.runs import stored_runs
-from tests.rental.conftest import RUN, wait_for
+from tests.rental.conftest import RUN
 
 if missing := LocalContainers.missing():
     pytest.skip(missing, allow_module_level=True)

@@ -67,6 +67,9 @@ end_all() {
 }
 """
 
+EARLIER = "an earlier attempt of it"
+"""Is in what a machine says where it starts nothing since an earlier attempt lives."""
+
 # Whoever is late does not begin: the launcher counts on that when it gives the command
 # to another machine. The lock (9) and the file (8) are inherited by all that it starts;
 # what an earlier attempt left without them has its mark or its session.

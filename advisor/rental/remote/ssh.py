@@ -144,7 +144,7 @@ class Ssh:
         control : socket of ssh's that has or will have the connection
         """
         shared = copy.copy(self)
-        shared._control = control
+        shared._control = control  # noqa: SLF001  (of its own class)
         return shared
 
     def learn(self, endpoints: Sequence[Endpoint]) -> None:
