@@ -29,6 +29,7 @@ from advisor.rental.caps import commitments
 from advisor.rental.context import RentalContext
 from advisor.rental.labels import check_job, read_label
 from advisor.rental.reconcile import reconcile, unsettled
+from advisor.rental.release import release_found_again
 from advisor.rental.remote.ssh import ensure_key
 from advisor.rental.returning import moment
 from advisor.store.ledger import CLOSED, Entry
@@ -294,6 +295,8 @@ class Launch:
         reason = ""
         try:
             yield
+            if board.counts.is_over:
+                release_found_again(self.rental, self.name)
             self._settle()
         except KeyboardInterrupt:
             reason = "interrupted"

@@ -21,7 +21,7 @@ from advisor.rental.context import RentalContext
 from advisor.rental.jobs import JobRecord, save_job
 from advisor.rental.launch import Launch
 from advisor.rental.presence import MachineLostError, Presence
-from advisor.rental.release import note_state, release, released
+from advisor.rental.release import note_state, release_found_again, released
 from advisor.rental.rent import renting
 from advisor.rental.run import Ended, MisfitError, Run
 from advisor.rental.succession import picked_up, succeeded
@@ -64,7 +64,7 @@ def carry_out(launch: Launch, job: JobRecord) -> Ended:
         if no machine can be had, or none of several ended it
     """
     ended = _carried_out(launch, replace(job, exit_code=None))
-    _release_others(launch.context, job.name)
+    release_found_again(launch.context, job.name)
     return ended
 
 
@@ -171,25 +171,3 @@ def _released(launch: Launch, presence: Presence) -> Iterator[None]:
             raise
         with suppress(ReleasedError):
             presence.renew()
-
-
-def _release_others(context: RentalContext, name: str) -> None:
-    """Release what a job that has ended has on machines that the market shows again.
-
-    It had lost them, so that the job went to another one.
-    """
-    try:
-        left = [
-            entry
-            for entry in context.ledger.entries(context.account)
-            if entry.job == name
-            and entry.state in ("working", "gone")
-            and context.is_here(entry.place)
-        ]
-        listed = context.listed() if left else {}
-        for entry in left:
-            with context.work_on(entry.label) as alone:
-                if alone and entry.label in listed:
-                    release(context, entry, "its job has ended on another machine")
-    except AdvisorError as error:
-        context.notify(f"{error}; run 'advisor reconcile'")

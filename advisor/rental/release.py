@@ -143,6 +143,32 @@ def released(
     release(context, entry, "its work is done")
 
 
+def release_found_again(context: RentalContext, name: str) -> None:
+    """Release machines of a job that has ended elsewhere which the market shows again.
+
+    It had lost them. What cannot be looked at is told, and no error.
+
+    Parameters
+    ----------
+    name : of the job, or of the sweep, which is over
+    """
+    try:
+        left = [
+            entry
+            for entry in context.ledger.entries(context.account)
+            if entry.job == name
+            and entry.state in ("working", "gone")
+            and context.is_here(entry.place)
+        ]
+        listed = context.listed() if left else {}
+        for entry in left:
+            with context.work_on(entry.label) as alone:
+                if alone and entry.label in listed:
+                    release(context, entry, "its job has ended on another machine")
+    except AdvisorError as error:
+        context.notify(f"{error}; run 'advisor reconcile'")
+
+
 def ended_in_time(context: RentalContext, entry: Entry) -> AbstractContextManager[None]:
     """End a rental when its lifetime is over, though the block may still run."""
     return repeated("lifetime", lambda: end_when_over(context, entry), _WATCH_S)

@@ -6,20 +6,25 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from advisor.fleet.controller import Controller
+from advisor.fleet.folders import Folders
+from advisor.fleet.launching import Face, Launch
 from advisor.market.lifecycle import Endpoint
 from advisor.simulator.containers import Container
+from advisor.simulator.faults import Fault
 from advisor.simulator.local import LocalContainers
 from advisor.simulator.networks import Network
 from tests.fleet.conftest import MakeRig, Rig
 from tests.fleet.furnished import FurnishedBefore, image_in
 from tests.rental.conftest import MakeStreet, wait_for
 
+LEASE_S = 60.0  # the shortest
 pytestmark = pytest.mark.slow
 
 WRITES = 'mkdir -p "$ADVISOR_RESULTS" && echo {value} >"$ADVISOR_RESULTS/out"'
@@ -232,29 +237,84 @@ def test_a_job_outlives_a_connection_that_breaks_for_twenty_seconds(
     assert len(rig.street.entries()) == 1
 
 
+ONCE = """\
+exec 7>>@PLACE@/lock; flock -n 7 || echo >>@PLACE@/overlaps; \
+echo begun >>@PLACE@/starts; \
+[ $(wc -l <@PLACE@/starts) -gt 1 ] || sleep 600; \
+"""
+
+
+@pytest.fixture
+def cut_off(
+    apart: tuple[Rig, LocalContainers], tmp_path: Path
+) -> Iterator[Callable[..., None]]:
+    """Return what carries a sweep out whose machine is cut off once its job runs.
+
+    That one takes long there, and no time on another machine.
+    """
+    rig, host = apart
+    rig.script = ONCE.replace("@PLACE@", str(tmp_path)) + WRITES
+    rig.settings["lease_s"] = LEASE_S
+
+    def carry_out(happens: Callable[[Path], None]) -> None:
+        """Call `happens` with the machine's home, then let the time pass."""
+
+        def cut() -> None:
+            wait_for((tmp_path / "starts").exists, 120.0)
+            (number,) = [one["id"] for one in rig.street.instances()]
+            host.cut(number)
+            happens(host.folder / str(number) / "home")
+            while not rig.events("job_moved"):
+                rig.street.sleep(20.0)
+                time.sleep(0.2)
+            rig.street.world.set_faults()
+
+        breaking = threading.Thread(target=cut)
+        breaking.start()
+        rig.run(1)
+        breaking.join()
+
+    yield carry_out
+    host.close()
+    assert not (tmp_path / "overlaps").exists()
+    assert (tmp_path / "starts").read_text() == "begun\n" * 2
+    assert rig.result("value-1") == "1\n"
+    assert [one.attempt for one in rig.store.jobs("sweep")] == [2]
+
+
 @pytest.mark.slow
 def test_a_machine_that_stays_cut_off_is_given_back_and_its_job_goes_elsewhere(
-    apart: tuple[Rig, LocalContainers], tmp_path: Path
+    apart: tuple[Rig, LocalContainers], cut_off: Callable[..., None]
 ) -> None:
-    """Its own copy of the job has ended with it before the other one begins."""
-    rig, host = apart
-    starts = tmp_path / "starts"
-
-    def cut() -> None:
-        wait_for(starts.exists, 90.0)
-        (number,) = [one["id"] for one in rig.street.instances()]
-        host.cut(number)
-
-    breaking = threading.Thread(target=cut)
-    breaking.start()
-    try:
-        rig.run(1)
-    finally:
-        breaking.join()
-        host.close()
-    assert rig.result("value-1") == "1\n"
-    assert starts.read_text() == "begun\n" * 2
-    (moved,) = rig.events("job_moved")
-    assert moved.proof == "destroyed"
+    """The market confirms its end: its copy of the job has ended before the other's."""
+    rig, _ = apart
+    cut_off(lambda _: None)
+    assert [one.proof for one in rig.events("job_moved")] == ["destroyed"]
     assert [one.state for one in rig.street.entries()] == ["released"] * 2
+    assert rig.street.instances() == []
+
+
+@pytest.mark.slow
+def test_a_machine_cut_off_for_its_lease_ends_its_job_which_goes_elsewhere(
+    apart: tuple[Rig, LocalContainers], cut_off: Callable[..., None]
+) -> None:
+    """The market does not show it either: that it heard nothing for so long is proof."""
+    rig, host = apart
+
+    def lapse(home: Path) -> None:
+        job = home / ".advisor" / "jobs" / "value-1.1"
+        wait_for(lambda: (job / "lapsed").exists() and (job / "exit").exists(), 150.0)
+        rig.street.world.set_faults(
+            Fault("hidden", "stale", operations=("show",), after=True, seconds=1e9),
+            Fault("unlisted", "lag", operations=("list",), after=True, seconds=1e9),
+        )
+
+    cut_off(lapse)
+    assert [one.proof for one in rig.events("job_moved")] == ["lapsed"]
+    assert [one.state for one in rig.street.entries()] == ["working", "released"]
+    (left,) = [one["id"] for one in rig.street.instances()]  # it is shown again
+    host.restore(left)
+    folders = Folders(rig.context, rig.spec, rig.jobs)
+    with ExitStack() as stack:
+        Launch(rig.context, rig.spec, rig.jobs, folders, rig.rental, Face()).stop(stack)
     assert rig.street.instances() == []

@@ -25,7 +25,7 @@ from advisor.fleet.launching import Face, Launch
 from advisor.fleet.member import Member
 from advisor.fleet.planning import Planning
 from advisor.rental.release import release
-from advisor.store.ledger import Entry
+from advisor.store.ledger import Entry, State
 from tests.fleet.conftest import NAME, TRAINED, MakeRig, Rig, real_time
 from tests.rental.conftest import wait_for
 
@@ -146,6 +146,31 @@ def test_a_machine_that_is_not_picked_up_is_an_error(rig: Rig, ends: bool) -> No
             controller.stop([entry]) if ends else controller.run([entry])
     assert states(rig)[0] == "assigned"
     assert len(rig.street.instances()) == 1
+
+
+@pytest.mark.parametrize("state", ["gone", "working"])
+def test_a_machine_that_is_shown_again_after_all_is_done_is_given_back(
+    rig: Rig, state: State
+) -> None:
+    """Its jobs were done elsewhere. As long as some are left it may be picked up."""
+    folders = Folders(rig.context, rig.spec, rig.jobs)
+    launch = Launch(rig.context, rig.spec, rig.jobs, folders, rig.rental, Face())
+    with rig.work() as work, worked_on(rig, work) as entry:
+        if state != "working":  # by then somebody has compared the ledger
+            rig.rental.ledger.advance(entry.label, state, rig.rental.now(), "not shown")
+        board = Board(rig.store, NAME, rig.jobs, 0, rig.rental.now)
+        with launch._ending(board):
+            pass
+        assert len(rig.street.instances()) == 1
+        (stored,) = board.on(entry.label)
+        for attempt in (board.attempt_of(stored), board.take(0, "advisor:sweep:1-a")):
+            assert attempt is not None
+            board.end(attempt, 0)
+            board.finish(attempt, "done")
+        with launch._ending(board):
+            pass
+    assert rig.street.instances() == []
+    assert [one.state for one in rig.street.entries()] == ["released"]
 
 
 LOST = "advisor:sweep:7fffffff-0123456789abcdef"
