@@ -158,7 +158,7 @@ def test_an_attempt_starts_once(trial: Trial) -> None:
 def test_of_two_attempts_one_lives(trial: Trial) -> None:
     """The second is refused while the first one lives, and says why; then it begins."""
     first = trial.begun(SLEEP)
-    with pytest.raises(RemoteError, match="an earlier attempt of it still runs there"):
+    with pytest.raises(RemoteError, match=f"{held_scripts.EARLIER} still runs there"):
         trial.begun("true", 2)
     second = trial.attempt(2)
     assert second.state() == HeldState(
@@ -259,7 +259,7 @@ def test_what_keeps_no_file_open_keeps_the_next_attempt_away(
     assert soon(lambda: job.state() == HeldState("orphaned"))
     lock = ["flock", "-n", str(trial.machine.home / ".advisor" / "locks" / trial.name)]
     assert soon(lambda: subprocess.run([*lock, "true"], check=False).returncode == 0)
-    with pytest.raises(RemoteError, match="an earlier attempt of it started still runs"):
+    with pytest.raises(RemoteError, match=f"{held_scripts.EARLIER} started still runs"):
         trial.begun("true", 2)
 
 
