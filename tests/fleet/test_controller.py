@@ -24,9 +24,9 @@ from tests.fleet.conftest import MakeRig, Rig
 from tests.fleet.furnished import FurnishedBefore, image_in
 from tests.rental.conftest import MakeStreet, wait_for
 
-LEASE_S = 60.0  # the shortest
 pytestmark = pytest.mark.slow
 
+LEASE_S = 60.0  # the shortest
 WRITES = 'mkdir -p "$ADVISOR_RESULTS" && echo {value} >"$ADVISOR_RESULTS/out"'
 
 
@@ -42,7 +42,6 @@ def test_each_job_is_done_once_and_its_result_comes_home(make_rig: MakeRig) -> N
     assert {one.state for one in rig.street.entries()} == {"released"}
 
 
-@pytest.mark.slow
 def test_a_job_that_fails_is_started_again_and_then_has_failed(make_rig: MakeRig) -> None:
     """One of two fails twice: the other one is done; what it printed is in its logs."""
     script = 'echo says {value}; mkdir -p "$ADVISOR_RESULTS"; exit {value}'
@@ -60,7 +59,6 @@ def test_a_job_that_fails_is_started_again_and_then_has_failed(make_rig: MakeRig
     assert rig.street.instances() == []
 
 
-@pytest.mark.slow
 def test_a_job_that_is_started_again_goes_on_from_what_it_saved(
     make_rig: MakeRig,
 ) -> None:
@@ -122,7 +120,6 @@ def carry_out(rig: Rig) -> None:
         controller.run((), (), [rig.share()])
 
 
-@pytest.mark.slow
 def test_a_job_that_a_machine_does_not_start_goes_to_another_one(
     refusing: tuple[Rig, Refusing],
 ) -> None:
@@ -137,7 +134,6 @@ def test_a_job_that_a_machine_does_not_start_goes_to_another_one(
     assert rig.street.instances() == []
 
 
-@pytest.mark.slow
 def test_a_job_that_no_machine_starts_has_failed(refusing: tuple[Rig, Refusing]) -> None:
     """With the reason: nobody pays for a fourth machine."""
     rig, host = refusing
@@ -150,7 +146,6 @@ def test_a_job_that_no_machine_starts_has_failed(refusing: tuple[Rig, Refusing])
     assert rig.street.instances() == []
 
 
-@pytest.mark.slow
 def test_who_is_interrupted_waits_for_a_machine_that_cannot_be_reached(
     make_rig: MakeRig, host: FurnishedBefore, tmp_path: Path
 ) -> None:
@@ -209,7 +204,6 @@ def apart(
     return Rig(make_street(host=host), project, script, [1], {}), host
 
 
-@pytest.mark.slow
 def test_a_job_outlives_a_connection_that_breaks_for_twenty_seconds(
     apart: tuple[Rig, LocalContainers], tmp_path: Path
 ) -> None:
@@ -282,7 +276,6 @@ def cut_off(
     assert [one.attempt for one in rig.store.jobs("sweep")] == [2]
 
 
-@pytest.mark.slow
 def test_a_machine_that_stays_cut_off_is_given_back_and_its_job_goes_elsewhere(
     apart: tuple[Rig, LocalContainers], cut_off: Callable[..., None]
 ) -> None:
@@ -294,7 +287,6 @@ def test_a_machine_that_stays_cut_off_is_given_back_and_its_job_goes_elsewhere(
     assert rig.street.instances() == []
 
 
-@pytest.mark.slow
 def test_a_machine_cut_off_for_its_lease_ends_its_job_which_goes_elsewhere(
     apart: tuple[Rig, LocalContainers], cut_off: Callable[..., None]
 ) -> None:

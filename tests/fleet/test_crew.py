@@ -148,6 +148,7 @@ def test_a_machine_that_is_not_picked_up_is_an_error(rig: Rig, ends: bool) -> No
     assert len(rig.street.instances()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("state", ["gone", "working"])
 def test_a_machine_that_is_shown_again_after_all_is_done_is_given_back(
     rig: Rig, state: State

@@ -100,6 +100,7 @@ def test_who_picks_it_up_connects_it_anew(rig: Rig, scheduler: FleetScheduler) -
         again.release("its work is done")
 
 
+@pytest.mark.slow
 def test_it_is_connected_again_where_a_restart_has_given_it_another_port(
     rig: Rig, scheduler: FleetScheduler
 ) -> None:

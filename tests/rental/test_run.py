@@ -101,6 +101,7 @@ def test_what_takes_long_is_told(street: Any, project: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_machine_that_answers_at_another_port_is_followed_there(
     street: Any, host: LocalContainers, project: Path, tmp_path: Path
 ) -> None:
