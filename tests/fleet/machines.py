@@ -115,7 +115,7 @@ def _parent(process: Path) -> int:
     return int(stat[1]) if stat else 0
 
 
-def wait_until(is_so: Callable[[], bool], within_s: float = 20.0) -> None:
+def wait_until(is_so: Callable[[], bool], within_s: float = 60.0) -> None:
     """Wait until something is so; fail if it does not come to that."""
     end = time.monotonic() + within_s
     while not is_so():

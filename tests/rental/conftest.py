@@ -350,7 +350,7 @@ def street(make_street: MakeStreet) -> Street:
     return make_street()
 
 
-def wait_for(done: Callable[[], bool], within_s: float = 25.0) -> None:
+def wait_for(done: Callable[[], bool], within_s: float = 60.0) -> None:
     """Wait until something is so; fail if it does not come to that."""
     end = time.monotonic() + within_s
     while not done():

@@ -197,7 +197,7 @@ def test_both_ways_to_know_a_process_agree(
     wait_for(lambda: way(living.pid) is None)
 
 
-def wait_for(done: Callable[[], bool], within_s: float = 25.0) -> None:
+def wait_for(done: Callable[[], bool], within_s: float = 60.0) -> None:
     end = time.monotonic() + within_s
     while not done():
         assert time.monotonic() < end, "it does not come to that"

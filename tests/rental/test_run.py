@@ -567,7 +567,7 @@ def test_the_machine_ends_itself_when_its_launcher_is_gone(
     wait_for(lambda: not street.instances(), 120.0)
 
 
-def wait_for(done: Callable[[], bool], within_s: float = 25.0) -> None:
+def wait_for(done: Callable[[], bool], within_s: float = 60.0) -> None:
     end = time.monotonic() + within_s
     while not done():
         assert time.monotonic() < end, "it does not come to that"

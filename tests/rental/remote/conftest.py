@@ -81,7 +81,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 def soon() -> Callable[[Callable[[], bool]], bool]:
     """Return what waits until something is so; False if that takes too long."""
 
-    def wait(is_so: Callable[[], bool], within_s: float = 10.0) -> bool:
+    def wait(is_so: Callable[[], bool], within_s: float = 60.0) -> bool:
         end = time.monotonic() + within_s
         while not is_so():
             if time.monotonic() > end:

@@ -63,13 +63,13 @@ class Market:
             return says
         return email.utils.formatdate(time.time() + says, usegmt=True)
 
-    def ends(self, *numbers: str, within_s: float = 8.0) -> bool:
+    def ends(self, *numbers: str, within_s: float = 60.0) -> bool:
         end = time.monotonic() + within_s
         while not self.ended >= set(numbers) and time.monotonic() < end:
             time.sleep(0.02)
         return self.ended == set(numbers)
 
-    def hears(self, count: int, within_s: float = 8.0) -> bool:
+    def hears(self, count: int, within_s: float = 60.0) -> bool:
         end = time.monotonic() + within_s
         while len(self.asked) < count and time.monotonic() < end:
             time.sleep(0.02)
