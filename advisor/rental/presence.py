@@ -14,7 +14,7 @@ from advisor.base.errors import (
     ReleasedError,
     UnreachableError,
 )
-from advisor.market.lifecycle import RUNNING, Instance
+from advisor.market.lifecycle import RUNNING, STARTING, Instance
 from advisor.rental.context import RentalContext
 from advisor.rental.hold import Hold
 from advisor.rental.remote.ssh import Ssh
@@ -24,8 +24,9 @@ from advisor.store.ledger import Entry
 Result = TypeVar("Result")
 
 ABSENT_S = 300.0
-"""Seconds for which the market must not show a machine before its launcher gives it up:
-a market may forget for minutes; an assumption."""
+"""Seconds for which the market must not show a machine, or show that it starts again,
+before its launcher gives it up: a market may forget for minutes, and hosts restart their
+machines; an assumption."""
 
 LAST_CHANCE_S = 300.0
 """Seconds before its end in which a machine is wound up: results are copied back."""
@@ -61,19 +62,21 @@ class Presence:
         self.entry = entry
         self.ssh: Ssh | None = None
         self._hold = hold
-        self._shown_at = context.clock.monotonic()
-        self._looked_at = self._shown_at
+        self._ran_at = context.clock.monotonic()
+        self._looked_at = self._ran_at
         self._called = entry.label
 
     def instance(self) -> Instance | None:
-        """Return the instance if it runs; None if the market does not show it just now.
+        """Return the instance if it runs; None if it may do so again by itself.
+
+        That is where the market does not show it just now, or shows that it restarts.
 
         Another label than ours is told: it was given by the user.
 
         Raises
         ------
         MachineLostError
-            if it does not run: another one is to be rented
+            if it does not run, or restarts for long: another one is to be rented
         NotShownError
             if it was not shown for long, of which nobody knows the reason
         ReleasedError
@@ -84,7 +87,7 @@ class Presence:
         number = self.entry.instance_id
         found = None if number is None else self.context.market.instance(number)
         if found is not None and found.status == RUNNING:
-            self._shown_at = self.context.clock.monotonic()
+            self._ran_at = self.context.clock.monotonic()
             if self.ssh is not None:
                 self.ssh.learn(found.ssh)
             if found.label != self._called:
@@ -93,11 +96,18 @@ class Presence:
             return found
         if self._is_released():
             raise self._released()
-        if found is not None:
-            message = f"instance {number} is {found.status}"
-            raise MachineLostError(message)
-        if self.context.clock.monotonic() - self._shown_at < ABSENT_S:
+        is_starting = (
+            found is not None
+            and found.status in STARTING
+            and found.intended_status != "stopped"
+        )
+        has_time = self.context.clock.monotonic() - self._ran_at < ABSENT_S
+        if has_time and (found is None or is_starting):
             return None
+        if found is not None:
+            still = "still " if is_starting else ""
+            message = f"instance {number} is {still}{found.status or 'being set up'}"
+            raise MachineLostError(message)
         message = f"the market does not show instance {number} any more"
         raise NotShownError(message)
 

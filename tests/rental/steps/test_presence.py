@@ -54,6 +54,30 @@ def test_what_does_not_run_is_lost(shop: Shop, presence: Presence) -> None:
         presence.instance()
 
 
+@pytest.mark.parametrize("status", ["rebooting", "loading", None])
+def test_what_restarts_has_five_minutes_to_run_again(
+    shop: Shop, presence: Presence, status: str | None
+) -> None:
+    """Hosts restart their machines: what is on the disk is there after that."""
+    label = presence.entry.label
+    shop.market.show(label, status=status)
+    shop.time.sleep(299.9)
+    assert presence.instance() is None
+    shop.market.show(label)
+    assert presence.instance() is not None
+    shop.market.show(label, status=status)
+    shop.time.sleep(300.0)
+    with pytest.raises(MachineLostError, match=r"is (still|being)"):
+        presence.instance()
+
+
+def test_what_is_to_stop_does_not_run_again(shop: Shop, presence: Presence) -> None:
+    """Such as a bid that was outbid while its machine restarted: nobody waits for it."""
+    shop.market.show(presence.entry.label, status="loading", intended_status="stopped")
+    with pytest.raises(MachineLostError, match="instance 7 is loading"):
+        presence.instance()
+
+
 def test_what_is_not_shown_is_missed_for_five_minutes(
     shop: Shop, presence: Presence
 ) -> None:
