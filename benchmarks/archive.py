@@ -34,6 +34,7 @@ from advisor.store.archive.engine import database
 from advisor.store.archive.export import save
 from advisor.store.archive.layout import partition_file
 from advisor.store.archive.questions import open_archive
+from advisor.store.archive.summing import sum_up
 
 STEP_S = 300
 STAY_H, AWAY_H, SPREAD = 1.5, 32.0, 1.0
@@ -167,7 +168,10 @@ def write(market: Market, folder: Path, months: int) -> datetime:
                 connection.register("part", part)
                 into = "INSERT INTO month" if number else "CREATE TABLE month AS"
                 connection.execute(f"{into} FROM part")
-            save(connection, "month", partition_file(folder, "vast", f"{at:%Y-%m}"))
+            file = partition_file(folder, "vast", f"{at:%Y-%m}")
+            save(connection, "month", file)
+            connection.execute("DROP TABLE month")
+            sum_up(connection, file)
         at = end
     return at
 

@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from advisor.base.arrays import BoolArray, FloatArray, IntArray
+from advisor.base.arrays import BoolArray, FloatArray, IntArray, ascending
 from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from advisor.store.followed_bids import FollowedBids
 from advisor.store.listing_intervals import ListingIntervals
@@ -173,7 +173,7 @@ def spread(intervals: ListingIntervals, by: Bucket) -> Spread:
 def price_bucket(
     by: Bucket,
     bucket: int,
-    listing: IntArray,
+    listings: int,
     prices: Sequence[FloatArray],
     seconds: IntArray,
 ) -> PriceBucket:
@@ -182,15 +182,13 @@ def price_bucket(
     Parameters
     ----------
     bucket : number of the period; see `bucket_grid`
-    listing : of R intervals in it; may have a listing more than once, in any order
+    listings : that were seen in it
     prices : $/h per GPU on demand and as least bid, NaN where unknown, each shape (R,)
     seconds : that each price was seen, shape (R,)
     """
     width, origin = bucket_grid(by)
     on_demand, bid = (_quantiles(one, seconds) for one in prices)
     start = datetime.fromtimestamp(bucket * width + origin, UTC)
-    listing = np.sort(listing)  # of many numbers much quicker than `numpy.unique`
-    listings = int((listing[1:] != listing[:-1]).sum()) + len(listing[:1])
     return PriceBucket(start, listings, on_demand, bid)
 
 
@@ -207,7 +205,7 @@ def price_buckets(intervals: ListingIntervals, by: Bucket) -> list[PriceBucket]:
         price_bucket(
             by,
             int(bucket[rows[0]]),
-            intervals.listing[row[rows]],
+            len(ascending(intervals.listing[row[rows]])),
             [price[rows] for price in prices],
             seconds[rows],
         )
