@@ -124,19 +124,22 @@ class Archive:
     def _lots(
         self, gpu_names: Collection[str] | None, months: Sequence[_Month]
     ) -> list[list[str]]:
-        """Return the GPUs in lots that have about `_AT_ONCE` intervals in a month."""
-        lots, room = list[list[str]](), 0
+        """Return the GPUs in lots of about `_AT_ONCE` intervals a month at most."""
         counts = Counter[str]()
         for month in months:
+            here = Counter[str]()
             for file in (*month.rows, *(one.path(EDGES) for one in month.sums)):
-                counts.update(dict(self._connection.execute(
-                    f"SELECT gpu_name, count(*) FROM {scan([file])} "
+                rows = self._connection.execute(
+                    f"SELECT gpu_name, count(*) FROM {scan([file])} "  # noqa: S608
                     f"WHERE {of_gpus(gpu_names)} GROUP BY gpu_name"
-                ).fetchall()))
+                )
+                here.update(dict(rows.fetchall()))
+            counts |= here  # the greater of the two
+        lots, room = list[list[str]](), 0
         for name, count in sorted(counts.items()):
             if count > room:
                 lots.append([])
-                room = _AT_ONCE * len(months)
+                room = _AT_ONCE
             lots[-1].append(name)
             room -= count
         return lots
@@ -164,8 +167,10 @@ class Archive:
         prices.add_prices(**paid)
         prices.add_listings(**read(listings_of(by)), spans=Spans(**read(SPANS)))
         bids = read(BIDS)
-        counted = [np.bincount(bids["place"], bids[name], len(BID_RATIOS)) for name in BidCounts._fields]
-        lifetimes.add_counted(**read(LIFETIMES), bids=BidCounts(*counted))
+        counts = np.zeros((len(BidCounts._fields), len(BID_RATIOS)))
+        for count, name in zip(counts, BidCounts._fields, strict=True):
+            np.add.at(count, bids["place"], bids[name])
+        lifetimes.add_counted(**read(LIFETIMES), bids=BidCounts(*counts))
         return len(paid["bucket"]) > 0
 
 

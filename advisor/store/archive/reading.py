@@ -7,16 +7,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from advisor.store.archive.layout import SENSE, scan, text
 from advisor.store.listing_intervals import ListingIntervals
 
 if TYPE_CHECKING:
     import duckdb
+    import numpy.typing as npt
 
 NO_INTERVALS = ListingIntervals(
-    *(np.zeros(0, dtype=kind) for kind in (int, float, int, int, bool, bool, float, float))
+    *(
+        np.zeros(0, dtype=kind)
+        for kind in (int, float, int, int, bool, bool, float, float)
+    )
 )
 
 
@@ -60,7 +63,7 @@ def columns(
 def of_gpus(names: Collection[str] | None) -> str:
     """Return the condition of rows of GPUs (market spellings; of all if `None`)."""
     if names is None:
-        return "true"
+        return "gpu_name IS NOT NULL"
     if not names:
         return "false"
     # The range lets DuckDB skip what is of other GPUs, which a list alone does not.

@@ -2,12 +2,13 @@
 
 What `advisor.store.market_statistics` says of listings adds up: seconds at each price,
 lifetimes of each length, what became of bids. So each file of an archive has a folder of
-sums per GPU under ``_sums``. They are Parquet too, but readers of the archive as one table
-pass over them: Spark and Arrow for the name of the folder, Dask and DuckDB for theirs. Lifetimes that may have begun in another month, or go on in
-the next, are kept as they are (`EDGES`): months are joined there, and nothing is rounded.
+sums per GPU under ``_sums``. They are Parquet too, but readers of the archive as one
+table pass over them: Spark and Arrow for the name of the folder, Dask and DuckDB for that
+of the files. Lifetimes that may have begun in another month, or go on in the next, are
+stored as they are (`EDGES`): months are joined there, and nothing is rounded.
 
-The folder is named by what the sums are of. Where it is not there, or the file is another
-one now, the intervals are read.
+The folder is named by what the sums are of. Where it is not there, since the file is
+another one or an advisor before wrote it, the intervals are read.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy.typing as npt
 import pyarrow as pa
 
 from advisor.store.archive.layout import scan
@@ -28,6 +28,7 @@ from advisor.store.market_statistics import BID_RATIOS, Bucket
 
 if TYPE_CHECKING:
     import duckdb
+    import numpy.typing as npt
 
 _VERSION = 1
 """Of the sums; it rises when what they are computed from their rows changes."""

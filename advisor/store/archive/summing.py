@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from advisor.base.log import happened
 from advisor.store.archive.layout import month_of, scan
-from advisor.store.archive.reading import load
+from advisor.store.archive.reading import load, of_gpus
 from advisor.store.archive.stored_sums import (
     BIDS,
     EDGES,
@@ -42,43 +42,44 @@ def sum_up(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
 
     They are there whole or not at all; those of what the file was before are removed.
     """
-    folder, month = stored_sums(file).folder, month_of(file)
+    folder = stored_sums(file).folder
     if not folder.is_dir():
-        names = connection.execute(
-            f"SELECT DISTINCT gpu_name FROM {scan([file])} "  # noqa: S608
-            "WHERE gpu_name IS NOT NULL ORDER BY gpu_name"
-        ).fetchall()
         temporary = folder.with_name(f".{folder.name}.{os.getpid()}")
         temporary.mkdir(parents=True)
-        with ExitStack() as stack:
-            writers = {
-                table: stack.enter_context(
-                    pq.ParquetWriter(
-                        StoredSums(temporary).path(table), schema, compression="zstd"
-                    )
-                )
-                for table, schema in TABLES.items()
-            }
-            for (name,) in names:
-                intervals = in_order(load(connection, [file], month, [name]))
-                for table, columns in _sums(intervals, month[1]):
-                    _write(writers[table], name, columns)
-        for one in temporary.iterdir():
-            with one.open("r+b") as written:
-                os.fsync(written.fileno())
-        temporary.rename(folder)
+        try:
+            _write(connection, file, StoredSums(temporary))
+            temporary.rename(folder)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
         happened("files", "%s written", folder)
     for other in folder.parent.iterdir():
         if other != folder:
             shutil.rmtree(other)
 
 
-def _write(writer: pq.ParquetWriter, name: str, columns: Mapping[str, Any]) -> None:
-    """Write the rows of a GPU, together: who asks for it skips the rest."""
-    values = [pa.array(one) for one in columns.values()]
-    rows = pa.table([pa.repeat(name, len(values[0])), *values], schema=writer.schema)
-    if len(rows):
-        writer.write_table(rows)
+def _write(connection: duckdb.DuckDBPyConnection, file: Path, into: StoredSums) -> None:
+    """Write the tables, one GPU after the other: who asks for it skips the rest."""
+    month = month_of(file)
+    names = connection.execute(
+        f"SELECT DISTINCT gpu_name FROM {scan([file])} "  # noqa: S608
+        f"WHERE {of_gpus(None)} ORDER BY gpu_name"
+    ).fetchall()
+    with ExitStack() as stack:
+        writers = {
+            table: stack.enter_context(
+                pq.ParquetWriter(into.path(table), schema, compression="zstd")
+            )
+            for table, schema in TABLES.items()
+        }
+        for (name,) in names:
+            intervals = in_order(load(connection, [file], month, [name]))
+            for table, columns in _sums(intervals, month[1]):
+                values = [pa.array(one) for one in columns.values()]
+                rows = [pa.repeat(name, len(values[0])), *values]
+                writers[table].write_table(pa.table(rows, schema=TABLES[table]))
+    for table in TABLES:
+        with into.path(table).open("r+b") as written:
+            os.fsync(written.fileno())
 
 
 def _sums(

@@ -117,9 +117,9 @@ def periods(intervals: ListingIntervals, by: Bucket) -> tuple[Paid, Shown]:
         bid=intervals.min_bid[row] / gpus,
         seconds=seconds,
     )
-    new = np.append(
-        True, (listing[1:] != listing[:-1]) | (bucket[1:] != bucket[:-1])
-    )[: len(listing)]
+    new = np.append(True, (listing[1:] != listing[:-1]) | (bucket[1:] != bucket[:-1]))[
+        : len(listing)
+    ]
     seen, listings = np.unique(bucket[new], return_counts=True)
     return paid, Shown(bucket=seen, listings=listings)
 
@@ -219,11 +219,14 @@ class PriceSums:
         self, bucket: IntArray, usd: FloatArray, bid: FloatArray, seconds: IntArray
     ) -> None:
         """Add how long prices were seen in periods; see `periods`."""
-        numbers = bucket - bucket.min(initial=0)
-        if numbers.max(initial=0) < 2**16:
+        if not len(bucket):
+            return
+        numbers = bucket - bucket.min()
+        if numbers.max() < 2**16:
             numbers = numbers.astype(np.uint16)  # sorted by their digits: much faster
         order = np.argsort(numbers, kind="stable")
-        bucket, usd, bid, seconds = (one[order] for one in (bucket, usd, bid, seconds))
+        bucket, seconds = bucket[order], seconds[order]
+        usd, bid = usd[order], bid[order]
         for begin, end in pairwise([*_heads(bucket).tolist(), len(bucket)]):
             of = slice(begin, end)
             self._parts[int(bucket[begin])].append((usd[of], bid[of], seconds[of]))
@@ -232,21 +235,18 @@ class PriceSums:
         """Add how many listings periods show, and when each was seen in the month."""
         for number, count in zip(bucket.tolist(), listings.tolist(), strict=True):
             self._listings[number] += count
-        self._add_spans(spans)
-
-    def _add_spans(self, spans: Spans) -> None:
-        """Count a listing once in the period in which it came back from months before."""
         _, now, before = np.intersect1d(
-            spans.listing, self._before.listing, return_indices=True
+            spans.listing,
+            self._before.listing,
+            assume_unique=True,
+            return_indices=True,
         )
-        first, last = self._buckets(spans.first_at[now], self._before.last_at[before])
-        for number in first[first <= last].tolist():
-            self._listings[number] -= 1
-        self._month.append(spans)
-
-    def _buckets(self, *times: IntArray) -> tuple[IntArray, ...]:
         width, origin = bucket_grid(self._by)
-        return tuple((one - origin) // width for one in times)
+        first = (spans.first_at[now] - origin) // width
+        last = (self._before.last_at[before] - origin) // width
+        for number in first[first <= last].tolist():
+            self._listings[number] -= 1  # a month before has counted it there
+        self._month.append(spans)
 
     def finish(self, following: int) -> None:
         """End a month; sum up the periods that end before the next.
