@@ -193,8 +193,9 @@ def main() -> None:
         end = write(market, folder, options.months)
         files = list(folder.rglob("*.parquet"))
         size = sum(one.stat().st_size for one in files)
+        sums = sum(one.stat().st_size for one in folder.rglob("*.sums"))
         print(f"{len(market):,} listings, {options.offers:,} shown at once: {len(files)} "
-              f"files, {size / 1e6:,.0f} MB, simulated and written in "
+              f"files, {size / 1e6:,.0f} MB, sums {sums / 1e6:,.0f} MB, written in "
               f"{time.perf_counter() - start:.0f} s", flush=True)  # fmt: skip
         week = end - timedelta(days=7)
         for what, names, since, by in (

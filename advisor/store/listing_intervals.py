@@ -53,7 +53,10 @@ class ListingIntervals(Columns):
         )
 
     def lifetimes(self) -> tuple[IntArray, IntArray]:
-        """Return the first and last interval of each lifetime, which has no break."""
+        """Return the first and last interval of each lifetime, which has no break.
+
+        One that was born begins a lifetime, whatever was there before.
+        """
         follows = (self.listing[1:] == self.listing[:-1]) & ~self.gone[:-1]
         follows &= (self.first_at[1:] == self.last_at[:-1]) & ~self.born[1:]
         breaks = np.flatnonzero(~follows)

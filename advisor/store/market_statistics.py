@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 
-from advisor.base.arrays import BoolArray, FloatArray, IntArray, ascending
+from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.base.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from advisor.store.followed_bids import FollowedBids
 from advisor.store.listing_intervals import ListingIntervals
@@ -205,13 +205,19 @@ def price_buckets(intervals: ListingIntervals, by: Bucket) -> list[PriceBucket]:
         price_bucket(
             by,
             int(bucket[rows[0]]),
-            len(ascending(intervals.listing[row[rows]])),
+            _distinct(intervals.listing[row[rows]]),
             [price[rows] for price in prices],
             seconds[rows],
         )
         for rows in np.split(order, edges)
         if len(rows)
     ]
+
+
+def _distinct(listing: IntArray) -> int:
+    """Return how many listings there are; much quicker than `numpy.unique` of many."""
+    listing = np.sort(listing)
+    return int((listing[1:] != listing[:-1]).sum()) + len(listing[:1])
 
 
 def _quantiles(values: FloatArray, weights: IntArray) -> tuple[float, ...]:
