@@ -34,6 +34,7 @@ from advisor.store.archive.engine import database
 from advisor.store.archive.export import save
 from advisor.store.archive.layout import partition_file
 from advisor.store.archive.questions import open_archive
+from advisor.store.archive.summing import sum_up
 
 STEP_S = 300
 STAY_H, AWAY_H, SPREAD = 1.5, 32.0, 1.0
@@ -167,7 +168,10 @@ def write(market: Market, folder: Path, months: int) -> datetime:
                 connection.register("part", part)
                 into = "INSERT INTO month" if number else "CREATE TABLE month AS"
                 connection.execute(f"{into} FROM part")
-            save(connection, "month", partition_file(folder, "vast", f"{at:%Y-%m}"))
+            file = partition_file(folder, "vast", f"{at:%Y-%m}")
+            save(connection, "month", file)
+            connection.execute("DROP TABLE month")
+            sum_up(connection, file)
         at = end
     return at
 
@@ -189,8 +193,9 @@ def main() -> None:
         end = write(market, folder, options.months)
         files = list(folder.rglob("*.parquet"))
         size = sum(one.stat().st_size for one in files)
+        sums = sum(one.stat().st_size for one in folder.rglob("*.sums"))
         print(f"{len(market):,} listings, {options.offers:,} shown at once: {len(files)} "
-              f"files, {size / 1e6:,.0f} MB, simulated and written in "
+              f"files, {size / 1e6:,.0f} MB, sums {sums / 1e6:,.0f} MB, written in "
               f"{time.perf_counter() - start:.0f} s", flush=True)  # fmt: skip
         week = end - timedelta(days=7)
         for what, names, since, by in (

@@ -8,7 +8,7 @@ from advisor.base.arrays import FloatArray, IntArray
 from advisor.base.units import SECONDS_PER_HOUR
 from advisor.cost.assumptions import Assumptions
 
-_PATIENCE_S = int(Assumptions().patience_h * SECONDS_PER_HOUR)
+PATIENCE_S = int(Assumptions().patience_h * SECONDS_PER_HOUR)
 """How long a bid that is outbid waits before it begins anew."""
 
 
@@ -43,9 +43,9 @@ class FollowedBids:
         runs = now <= begun_at * self._over
         self.outbid += (self.stand[here] & ~runs).sum(axis=0)
         waited_s = np.where(runs, 0, self._waited_s[here])
-        waits_s = np.where(runs, 0, np.minimum(lasts_s, _PATIENCE_S - waited_s))
+        waits_s = np.where(runs, 0, np.minimum(lasts_s, PATIENCE_S - waited_s))
         waited_s += waits_s
-        moves = waited_s >= _PATIENCE_S
+        moves = waited_s >= PATIENCE_S
         self._begun_at[here] = np.where(moves, now, begun_at)
         self._waited_s[here] = np.where(moves, 0, waited_s)
         self.stand[here] = runs | moves

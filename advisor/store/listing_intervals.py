@@ -53,9 +53,12 @@ class ListingIntervals(Columns):
         )
 
     def lifetimes(self) -> tuple[IntArray, IntArray]:
-        """Return the first and last interval of each lifetime, which has no break."""
+        """Return the first and last interval of each lifetime, which has no break.
+
+        One that was born begins a lifetime, whatever was there before.
+        """
         follows = (self.listing[1:] == self.listing[:-1]) & ~self.gone[:-1]
-        follows &= self.first_at[1:] == self.last_at[:-1]
+        follows &= (self.first_at[1:] == self.last_at[:-1]) & ~self.born[1:]
         breaks = np.flatnonzero(~follows)
         end = np.array([len(self) - 1] if len(self) else [], dtype=np.int64)
         return np.concatenate([0 * end, breaks + 1]), np.concatenate([breaks, end])

@@ -173,7 +173,7 @@ def spread(intervals: ListingIntervals, by: Bucket) -> Spread:
 def price_bucket(
     by: Bucket,
     bucket: int,
-    listing: IntArray,
+    listings: int,
     prices: Sequence[FloatArray],
     seconds: IntArray,
 ) -> PriceBucket:
@@ -182,15 +182,13 @@ def price_bucket(
     Parameters
     ----------
     bucket : number of the period; see `bucket_grid`
-    listing : of R intervals in it; may have a listing more than once, in any order
+    listings : that were seen in it
     prices : $/h per GPU on demand and as least bid, NaN where unknown, each shape (R,)
     seconds : that each price was seen, shape (R,)
     """
     width, origin = bucket_grid(by)
     on_demand, bid = (_quantiles(one, seconds) for one in prices)
     start = datetime.fromtimestamp(bucket * width + origin, UTC)
-    listing = np.sort(listing)  # of many numbers much quicker than `numpy.unique`
-    listings = int((listing[1:] != listing[:-1]).sum()) + len(listing[:1])
     return PriceBucket(start, listings, on_demand, bid)
 
 
@@ -207,13 +205,19 @@ def price_buckets(intervals: ListingIntervals, by: Bucket) -> list[PriceBucket]:
         price_bucket(
             by,
             int(bucket[rows[0]]),
-            intervals.listing[row[rows]],
+            _distinct(intervals.listing[row[rows]]),
             [price[rows] for price in prices],
             seconds[rows],
         )
         for rows in np.split(order, edges)
         if len(rows)
     ]
+
+
+def _distinct(listing: IntArray) -> int:
+    """Return how many listings there are; much quicker than `numpy.unique` of many."""
+    listing = np.sort(listing)
+    return int((listing[1:] != listing[:-1]).sum()) + len(listing[:1])
 
 
 def _quantiles(values: FloatArray, weights: IntArray) -> tuple[float, ...]:

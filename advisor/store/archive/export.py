@@ -34,6 +34,7 @@ from advisor.store.archive.layout import (
     scan,
     text,
 )
+from advisor.store.archive.summing import sum_up
 from advisor.store.history import SENSE
 from advisor.store.sense import is_filled_name, is_id, is_name
 
@@ -266,6 +267,7 @@ def _write(
         )
     if written:
         save(connection, rows, path)
+    sum_up(connection, path)
     (count,) = connection.execute(
         f"SELECT count(*) FROM {scan([path])}"  # noqa: S608
     ).fetchall()[0]

@@ -26,14 +26,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from filelock import FileLock
+from pyarrow.dataset import dataset
 
-from advisor.base.errors import UsageError
+from advisor.base.errors import AdvisorError, UsageError
 from advisor.market.offers import parse_offers
 from advisor.store.archive import questions
 from advisor.store.archive.engine import database
 from advisor.store.archive.export import export, listing_id
 from advisor.store.archive.layout import COLUMNS, VERSION, VERSION_KEY, partition_file
 from advisor.store.archive.questions import open_archive
+from advisor.store.archive.stored_sums import stored_sums
+from advisor.store.archive.summing import sum_up
 from advisor.store.database import open_store
 from advisor.store.history import store_snapshot
 from advisor.store.listing_intervals import ListingIntervals, load_intervals
@@ -103,6 +106,7 @@ snapshots = st.tuples(
     ago_s=st.sampled_from((None, 0, 450, 3600, 3_000_000)),
     at_once=st.sampled_from((1, 4_000_000)),
     early=st.integers(0, 12),
+    summed=st.booleans(),
 )
 def test_an_archive_answers_as_the_record_does(
     taken: list[tuple[list[dict[str, Any]], int, bool]],
@@ -111,8 +115,9 @@ def test_an_archive_answers_as_the_record_does(
     ago_s: int | None,
     at_once: int,
     early: int,
+    summed: bool,
 ) -> None:
-    """Prices, lifetimes and bids are equal to the last bit, however often it grew."""
+    """Equal to the last bit, however often it grew, with its sums and without them."""
     with world() as (store, folder), pytest.MonkeyPatch.context() as patch:
         patch.setattr(questions, "_AT_ONCE", at_once)
         recorder = Recorder(store)
@@ -123,6 +128,8 @@ def test_an_archive_answers_as_the_record_does(
         if not export(store, folder).partitions:
             assert not folder.exists()
             return
+        if not summed:
+            shutil.rmtree(folder / "_sums")
         since = None if ago_s is None else recorder.now - timedelta(seconds=ago_s)
         intervals = load_intervals(store, names, "vast", since)
         with open_archive(folder, "vast") as archive:
@@ -157,9 +164,21 @@ def months_of_intervals(seed: int) -> pa.Table:
     )
 
 
-@pytest.mark.parametrize(("seed", "shuffled"), [(0, False), (1, False), (2, True)])
-def test_months_add_up(seed: int, shuffled: bool, tmp_path: Path) -> None:
-    """Lifetimes and periods of several months count once, in any order of the rows."""
+@pytest.mark.parametrize(
+    ("seed", "shuffled", "summed"),
+    [
+        (0, False, "none"),
+        (1, False, "all"),
+        (2, True, "none"),
+        (3, True, "all"),
+        (4, False, "odd"),
+    ],
+)
+def test_months_add_up(seed: int, shuffled: bool, summed: str, tmp_path: Path) -> None:
+    """Lifetimes and periods of several months count once, in any order of the rows.
+
+    Also where some months have their sums beside them, and others have not.
+    """
     table = months_of_intervals(seed)
     rows = table.to_pylist()
     for month in range(1, 7):
@@ -178,6 +197,9 @@ def test_months_add_up(seed: int, shuffled: bool, tmp_path: Path) -> None:
         metadata = {VERSION_KEY: str(VERSION)}
         whole = pa.Table.from_pylist(part, table.schema)
         pq.write_table(whole.replace_schema_metadata(metadata), file)
+        if summed == "all" or (summed == "odd" and month % 2):
+            with database() as connection:
+                sum_up(connection, file)
     middle = [row["first_at"] for row in rows][len(rows) // 3]
     for cut in (0, middle, middle + 1):
         since = datetime.fromtimestamp(cut, UTC) if cut else None
@@ -448,3 +470,81 @@ def test_ctrl_c_ends_a_question_at_once() -> None:
     with pytest.raises(KeyboardInterrupt):
         ask_for_hours()
     timer.join()
+
+
+def test_whole_months_are_answered_from_their_sums(
+    store: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """Their intervals are not read: here they cannot be, though their index can."""
+    recorder, folder = Recorder(store), tmp_path / "archive"
+    recorder.keep({"dph_base": 0.3}, {"machine_id": 8, "dph_base": 0.5})
+    recorder.keep({"dph_base": 0.4}, after_s=3000)
+    export(store, folder)
+    for file in folder.rglob("*.parquet"):
+        with file.open("r+b") as spoiled:
+            spoiled.seek(4)
+            spoiled.write(b"\xff" * 32)
+    expected = market_history(load_intervals(store), "day")
+    with open_archive(folder) as archive:
+        assert repr(archive.history("day", None, None)) == repr(expected)
+    with pytest.raises(AdvisorError, match="cannot be read"), open_archive(folder) as one:
+        one.history("hour", None, None)
+
+
+def test_an_export_writes_the_sums_that_lack(
+    store: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """Of an archive that an advisor before wrote; those of another file are removed."""
+    recorder, folder = Recorder(store), tmp_path / "archive"
+    recorder.keep({"dph_base": 0.3})
+    (done,) = export(store, folder).partitions
+    first = stored_sums(done.file).folder
+    shutil.rmtree(folder / "_sums")
+    (done,) = export(store, folder).partitions
+    assert not done.written
+    assert [one.name for one in first.parent.iterdir()] == [first.name]
+    (first.parent / f".{first.name}.123").mkdir()  # of an export that was killed
+    recorder.keep({"dph_base": 0.3})
+    export(store, folder)
+    now = stored_sums(done.file).folder
+    assert now != first
+    assert list(now.parent.iterdir()) == [now]
+
+
+def test_sums_that_cannot_be_written_leave_nothing(
+    store: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The intervals are there by then, and answer."""
+    recorder, folder = Recorder(store), tmp_path / "archive"
+    recorder.keep({"dph_base": 0.3})
+    synced, sync = list[int](), os.fsync
+
+    def fails(file: int) -> None:
+        synced.append(file)
+        if len(synced) > 1:
+            raise OSError(28, "No space left on device")
+        sync(file)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", fails)
+        with pytest.raises(UsageError, match="No space left"):
+            export(store, folder)
+    (file,) = folder.rglob("*.parquet")
+    assert not list(stored_sums(file).folder.parent.iterdir())
+    with open_archive(folder) as archive:
+        assert archive.history("day", None, None) is not None
+
+
+def test_other_readers_see_the_intervals_alone(
+    store: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """Arrow (so pandas) and DuckDB, told the folder; Dask: see the example's test."""
+    Recorder(store).keep({})
+    folder = tmp_path / "archive"
+    export(store, folder)
+    assert sum(one.is_file() for one in folder.rglob("_sums/**/*")) > 1
+    assert dataset(folder, partitioning="hive").count_rows() == 1
+    with database() as connection:
+        for pattern in ("*/*/*.parquet", "**/*.parquet"):
+            rows = connection.execute(f"FROM '{folder}/{pattern}'").fetchall()
+            assert len(rows) == 1
