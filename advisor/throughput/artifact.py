@@ -28,7 +28,13 @@ from advisor.throughput.gpu_store import gpu_arrays, gpu_document, gpu_from
 from advisor.throughput.kinds import GpuKinds, GpuMemo
 from advisor.throughput.limit import HostConstants, Limit
 from advisor.throughput.limits import LIMITS
-from advisor.throughput.scaling import Scaling, efficiency, limit_bus, links_gb_s
+from advisor.throughput.scaling import (
+    Scaling,
+    efficiency,
+    host_links_gb_s,
+    limit_bus,
+    links_gb_s,
+)
 from advisor.throughput.sections import Coverage, Provenance
 from advisor.throughput.spread import Spread
 from advisor.workloads.profile import Workload
@@ -209,7 +215,8 @@ class ThroughputModel:
         built = ["" if gpu is None else gpu.architecture for gpu in gpus]
         hosts = np.full(len(pairs), np.nan)  # the host's link is each machine's own
         board = links_gb_s(interconnect, np.array(built, dtype=np.str_), hosts)[place]
-        link_gb_s = np.where(np.isnan(board), machines.host_to_gpu_gb_s, board)
+        own = host_links_gb_s(machines.interconnect, machines.host_to_gpu_gb_s)
+        link_gb_s = np.where(np.isnan(board), own, board)
         scaling = self.scaling.of(
             interconnect, kinds.features.gpu[kind], workload.reference.benchmark
         )
