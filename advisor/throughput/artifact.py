@@ -28,13 +28,7 @@ from advisor.throughput.gpu_store import gpu_arrays, gpu_document, gpu_from
 from advisor.throughput.kinds import GpuKinds, GpuMemo
 from advisor.throughput.limit import HostConstants, Limit
 from advisor.throughput.limits import LIMITS
-from advisor.throughput.scaling import (
-    Scaling,
-    efficiency,
-    host_links_gb_s,
-    limit_bus,
-    links_gb_s,
-)
+from advisor.throughput.scaling import Scaling, efficiency, limit_bus, links_gb_s
 from advisor.throughput.sections import Coverage, Provenance
 from advisor.throughput.spread import Spread
 from advisor.workloads.profile import Workload
@@ -213,10 +207,11 @@ class ThroughputModel:
         interconnect = np.array(classes, dtype=np.str_)[link]
         gpus = [kinds.gpus[at] for at in kind.tolist()]
         built = ["" if gpu is None else gpu.architecture for gpu in gpus]
-        hosts = np.full(len(pairs), np.nan)  # the host's link is each machine's own
-        board = links_gb_s(interconnect, np.array(built, dtype=np.str_), hosts)[place]
-        own = host_links_gb_s(machines.interconnect, machines.host_to_gpu_gb_s)
-        link_gb_s = np.where(np.isnan(board), own, board)
+        any_host = np.full(len(pairs), np.inf)  # that of each machine comes below
+        most = links_gb_s(interconnect, np.array(built, dtype=np.str_), any_host)[place]
+        on_board = (interconnect == "sxm")[place]
+        host = np.minimum(machines.host_to_gpu_gb_s, most)
+        link_gb_s = np.where(on_board, most, host)
         scaling = self.scaling.of(
             interconnect, kinds.features.gpu[kind], workload.reference.benchmark
         )
