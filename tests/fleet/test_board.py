@@ -153,6 +153,19 @@ def test_what_a_machine_could_not_run_gets_one_more_start(store: SweepStore) -> 
     assert board.verdict(one, 0, None) == "done"
 
 
+def test_what_ended_in_a_way_that_nobody_knows_gets_one_more_start(
+    store: SweepStore,
+) -> None:
+    """As where its machine restarts: but not for ever, it may be its own doing."""
+    board = board_of(store, retries=0)
+    for state in ("waiting", "failed"):
+        one = take(board, 0)
+        board.end(one, None)
+        assert board.verdict(one, None, None) == state
+        board.finish(one, board.verdict(one, None, None))
+        board.share({0: ["a"]})
+
+
 def test_all_that_a_machine_had_waits_once_that_is_gone(
     store: SweepStore, board: Board
 ) -> None:
