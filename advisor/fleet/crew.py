@@ -270,13 +270,13 @@ class Crew:
         while True:
             check()
             self._price(hands.member)
-            unfit = self._unfit or refusals.reason
-            if not unfit:
+            if not (self._unfit or refusals.reason):
                 try:
                     feeder.fill()
                 except UnreachableError as error:
                     hands.member.fleet.rental.notify(f"{error}; trying again")
-            elif not hands.running:
+            unfit = self._unfit or refusals.reason
+            if unfit and not hands.running:
                 message = f"it cannot run the jobs: {unfit}"
                 raise UnfitError(message)
             if not (hands.running or home.left):

@@ -6,13 +6,14 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from advisor.fleet.controller import Controller
+from advisor.fleet.controller import Controller, Share
+from advisor.fleet.crew import Crew
 from advisor.fleet.folders import Folders
 from advisor.fleet.launching import Face, Launch
 from advisor.market.lifecycle import Endpoint
@@ -27,6 +28,7 @@ from tests.rental.conftest import MakeStreet, wait_for
 pytestmark = pytest.mark.slow
 
 LEASE_S = 60.0  # the shortest
+SAVED = "work/checkpoints/value-1/epoch/1"
 WRITES = 'mkdir -p "$ADVISOR_RESULTS" && echo {value} >"$ADVISOR_RESULTS/out"'
 
 
@@ -76,21 +78,24 @@ def test_a_job_that_is_started_again_goes_on_from_what_it_saved(
 
 
 class Refusing(FurnishedBefore):
-    """Machines of which the first ones start no job: a file is where a folder should be.
+    """Machines of which the first ones start no job: files are where folders should be.
 
     Attributes
     ----------
     bad : how many
+    files : in the home
     """
 
     bad = 0
+    files: Sequence[str] = (".advisor/locks",)
 
     def start(self, container: Container) -> Endpoint | None:
         if self.bad > 0:
             self.bad -= 1
-            own = self.folder / str(container.instance_id) / "home" / ".advisor"
-            own.mkdir(parents=True)
-            (own / "locks").touch()
+            for file in self.files:
+                place = self.folder / str(container.instance_id) / "home" / file
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.touch()
         return super().start(container)
 
 
@@ -113,24 +118,49 @@ def refusing(
     host.close()
 
 
-def carry_out(rig: Rig) -> None:
-    """Carry a sweep out while the time passes."""
+def carry_out(rig: Rig) -> list[set[int]]:
+    """Carry a sweep out while the time passes; return what plans did without."""
+    without = []
+
+    def anew(bad: Collection[int], crews: Sequence[Crew]) -> list[Share]:
+        without.append(set(bad))
+        return rig.anew(bad, crews)
+
     with rig.work() as work:
-        controller = Controller(work, rig.anew, lambda: rig.street.sleep(5.0))
+        controller = Controller(work, anew, lambda: rig.street.sleep(5.0))
         controller.run((), (), [rig.share()])
+    return without
 
 
+@pytest.mark.parametrize(
+    ("files", "proof", "says"),
+    [
+        ((".advisor/locks",), "stopped", "starting the command failed"),
+        ((".advisor/jobs",), "destroyed", "starting the command failed"),
+        ((".advisor/jobs", SAVED), "destroyed", "copying by rsync failed"),
+    ],
+)
 def test_a_job_that_a_machine_does_not_start_goes_to_another_one(
-    refusing: tuple[Rig, Refusing],
+    refusing: tuple[Rig, Refusing], files: Sequence[str], proof: str, says: str
 ) -> None:
-    """After a few tries, and the machine is given back: it would start no other one."""
+    """After a few tries, and the machine is given back: it would start no other one.
+
+    The same is not rented again, also where it does not even note that the job is not to
+    begin.
+    """
     rig, host = refusing
-    host.bad = 1
-    carry_out(rig)
+    saved = rig.project / rig.jobs[0].checkpoints / "epoch"
+    saved.parent.mkdir(parents=True)
+    saved.write_text("7")
+    host.bad, host.files = 1, files
+    without = carry_out(rig)
     assert rig.result("value-1") == "1\n"
-    assert [one.state for one in rig.street.entries()] == ["released"] * 2
+    first, second = rig.street.entries()
+    assert [first.state, second.state] == ["released"] * 2
+    assert without[-1] == {first.machine_id}
     (moved,) = rig.events("job_moved")
-    assert "starting the command failed" in moved.reason
+    assert moved.proof == proof
+    assert says in moved.reason
     assert rig.street.instances() == []
 
 
