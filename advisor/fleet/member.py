@@ -171,6 +171,12 @@ class Member:
         now = self.fleet.context.clock.monotonic()
         return since is not None and now - since > self.fleet.lease_s + LAPSE_MARGIN_S
 
+    @property
+    def silent_s(self) -> float:
+        """Seconds since it was reached last."""
+        now = self.fleet.context.clock.monotonic()
+        return now - max(self._heard_from, self._own.heard_at, self.ssh.heard_at)
+
     def prepare(self) -> None:
         """Bring Python and Dask there, and the folder, each once.
 
@@ -326,8 +332,7 @@ class Member:
 
     def _check_reached(self) -> None:
         """Raise if it was not reached for long although the market shows it."""
-        now = self.fleet.context.clock.monotonic()
-        silent_s = now - max(self._heard_from, self._own.heard_at, self.ssh.heard_at)
+        silent_s = self.silent_s
         if silent_s < PATIENCE_S:
             return
         with suppress(MarketError):
