@@ -273,7 +273,7 @@ class Board:
         """Take account of a job that its machine does not start; return its state then.
 
         It waits for another machine, and has failed once `REFUSED_BY` of them did not
-        start it.
+        start it; both only where nothing of it lives, or will.
 
         Parameters
         ----------
@@ -285,7 +285,7 @@ class Board:
         with self._turn:
             machines = self._refused_by.setdefault(name, set())
             machines.add(attempt.label)
-            if len(machines) >= REFUSED_BY:
+            if is_over and len(machines) >= REFUSED_BY:
                 self.end(attempt, None)
                 self.finish(attempt, "failed", f"{REFUSED_BY} machines refuse: {reason}")
             elif is_over:

@@ -62,6 +62,7 @@ def test_a_job_that_three_machines_refuse_has_failed(
         assert board.refuse(attempt, "its disk is full", is_over=True) == "waiting"
         board.share({number + 1: ["a"]})
     attempt = take(board, 3, "advisor:sweep:00000003-c")
+    assert board.refuse(attempt, "its disk is full", is_over=False) == "assigned"
     assert board.refuse(attempt, "its disk is full", is_over=True) == "failed"
     assert store.job(SWEEP, "a").reason == "3 machines refuse: its disk is full"
     assert board.counts.failed == 1
