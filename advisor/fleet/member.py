@@ -18,6 +18,7 @@ from typing import Self
 from advisor.app.plan import Plan
 from advisor.base.errors import (
     MarketError,
+    NotShownError,
     OverBudgetError,
     RemoteError,
     UnreachableError,
@@ -311,6 +312,9 @@ class Member:
     def look_at_last(self) -> None:
         """Look after it while it is wound up: until it must be gone, or is lost.
 
+        One that the market does not show is given back all the same: nobody waits for
+        its lease at the end.
+
         Raises
         ------
         OverBudgetError
@@ -326,9 +330,10 @@ class Member:
         now = self.fleet.context.clock.monotonic()
         if now - self._looked_at >= _LOOK_S:
             self._looked_at = now
-            with suppress(MarketError):
+            with suppress(MarketError, NotShownError):
                 self.presence.instance()  # it may answer elsewhere by now
-        self._check_reached()
+        with suppress(NotShownError):
+            self._check_reached()
 
     def _check_reached(self) -> None:
         """Raise if it was not reached for long although the market shows it."""
