@@ -124,7 +124,7 @@ def carry_out(rig: Rig) -> list[set[int]]:
 
     def anew(bad: Collection[int], crews: Sequence[Crew]) -> list[Share]:
         without.append(set(bad))
-        return rig.anew(bad, crews)
+        return rig.anew(bad, [one for one in crews if not one.is_ending])
 
     with rig.work() as work:
         controller = Controller(work, anew, lambda: rig.street.sleep(5.0))
@@ -162,6 +162,27 @@ def test_a_job_that_a_machine_does_not_start_goes_to_another_one(
     assert moved.proof == proof
     assert says in moved.reason
     assert rig.street.instances() == []
+
+
+def test_a_job_that_is_refused_does_not_wait_for_the_others_there(
+    refusing: tuple[Rig, Refusing],
+) -> None:
+    """Another machine is had at once, be it that this one has long to do."""
+    rig, host = refusing
+    rig.values = [1, 2]
+    rig.settings["gpus"] = 1
+    out = rig.project / "results" / "value-2" / "out"
+    rig.script = (
+        f"[ {{value}} = 2 ] || for i in $(seq 60); do [ -e {out} ] || sleep 1; done; "
+        f"[ -e {out} ] || [ {{value}} = 2 ] && {WRITES}"
+    )
+    host.bad, host.files = 1, (".advisor/locks/value-2/1",)
+    without = carry_out(rig)
+    assert [rig.result(f"value-{one}") for one in (1, 2)] == ["1\n", "2\n"]
+    first, second = rig.street.entries()
+    assert [first.state, second.state] == ["released"] * 2
+    assert without[0] == {first.machine_id}
+    assert [one.attempt for one in rig.store.jobs("sweep")] == [1, 2]
 
 
 def test_a_job_that_no_machine_starts_has_failed(refusing: tuple[Rig, Refusing]) -> None:
