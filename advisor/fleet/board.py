@@ -242,15 +242,18 @@ class Board:
     ) -> JobEnd:
         """Return what becomes of a job of which an attempt has ended so.
 
-        What a machine could not run gets one more start, on another one.
+        What a machine could not run gets one more start, on another one; so does, where
+        it is, what ended in a way that nobody knows, such as by a restart.
 
         Parameters
         ----------
+        exit_code : None where nobody knows it
         symptom : what shows that the machine could not run it, None if nothing does
         """
         if exit_code == 0:
             return "done"
-        most = 1 + self._retries + (symptom is not None)
+        is_its_own = symptom is None and exit_code is not None
+        most = 1 + self._retries + (not is_its_own)
         with self._turn:
             ended = self._at[attempt.job.name].attempts
         return "waiting" if ended < most else "failed"
@@ -270,7 +273,7 @@ class Board:
         """Take account of a job that its machine does not start; return its state then.
 
         It waits for another machine, and has failed once `REFUSED_BY` of them did not
-        start it.
+        start it; both only where nothing of it lives, or will.
 
         Parameters
         ----------
@@ -282,7 +285,7 @@ class Board:
         with self._turn:
             machines = self._refused_by.setdefault(name, set())
             machines.add(attempt.label)
-            if len(machines) >= REFUSED_BY:
+            if is_over and len(machines) >= REFUSED_BY:
                 self.end(attempt, None)
                 self.finish(attempt, "failed", f"{REFUSED_BY} machines refuse: {reason}")
             elif is_over:

@@ -195,7 +195,7 @@ class Controller:
 
     def _learn(self, crew: Crew) -> None:
         """Learn how a machine has ended."""
-        error, entry = crew.error, crew.entry or (crew.member and crew.member.entry)
+        error, entry = crew.error, crew.had
         if crew.outcome == "left" or isinstance(error, _FOR_ALL):
             self._error = self._error or error
         elif isinstance(error, AdvisorError):
@@ -261,8 +261,10 @@ class Controller:
             message = f"{self._lost} machines were lost: '{self.work.resuming}' goes on"
             self._give_up(NothingFitsError(message))
             return
+        crews = list(self._crews.values())
+        unfit = {one.had.machine_id for one in crews if one.is_unfit and one.had}
         try:
-            shares = self.planner(self._bad, list(self._crews.values()))
+            shares = self.planner(self._bad | unfit, crews)
         except (NothingFitsError, OverBudgetError, *_FOR_ALL) as error:
             self._give_up(error)
             return

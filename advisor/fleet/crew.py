@@ -122,6 +122,16 @@ class Crew:
     _plan: Plan | None = None
     _thread: threading.Thread | None = None
 
+    @property
+    def had(self) -> Entry | None:
+        """Its entry in the ledger; None while it is being rented."""
+        return self.entry if self.member is None else self.member.entry
+
+    @property
+    def is_unfit(self) -> bool:
+        """Whether it cannot run the jobs, though it may not have ended what it has."""
+        return bool(self._unfit)
+
     def start(self) -> None:
         """Begin."""
         self._thread = threading.Thread(
@@ -270,15 +280,17 @@ class Crew:
         while True:
             check()
             self._price(hands.member)
-            unfit = self._unfit or refusals.reason
-            if not unfit:
+            if not (self._unfit or refusals.reason):
                 try:
                     feeder.fill()
                 except UnreachableError as error:
                     hands.member.fleet.rental.notify(f"{error}; trying again")
-            elif not hands.running:
-                message = f"it cannot run the jobs: {unfit}"
-                raise UnfitError(message)
+            self._unfit = self._unfit or refusals.reason
+            if self._unfit:
+                self._no_more()
+                if not hands.running:
+                    message = f"it cannot run the jobs: {self._unfit}"
+                    raise UnfitError(message)
             if not (hands.running or home.left):
                 if not board.has_for(self.key):
                     return

@@ -12,7 +12,6 @@ from functools import partial
 from typing import TypeVar
 
 from advisor.base.errors import (
-    RemoteError,
     RentalStateUnknownError,
     ResultsLeftError,
     UnreachableError,
@@ -58,11 +57,11 @@ def wind_up(hands: Hands, board: Board, home: Home) -> Sequence[Attempt]:
             if state.phase == "ended":
                 board.end(attempt, state.exit_code)
                 home.bring(Ended(attempt, state.exit_code))
-            elif last_chance.patiently(partial(_stop, hands, attempt)):
+            elif last_chance.patiently(partial(hands.stop, attempt)):
                 stopped.append(attempt)
             hands.drop(attempt.key)
         home.save(stopped)
-        home.finish(hands.member.look_at_last)
+        home.finish(last_chance.look)
         for attempt in stopped:
             board.move(attempt, "stopped")
     return stopped
@@ -100,23 +99,22 @@ class _LastChance:
             self._member.look_at_last()
             self._rental.sleep(PAUSE_S, "waiting to try again")
 
+    def look(self) -> None:
+        """Look after it while what it has comes home.
 
-def _stop(hands: Hands, attempt: Attempt) -> bool:
-    """End an attempt; say whether the machine has confirmed that nothing lives.
-
-    Raises
-    ------
-    UnreachableError
-        if it does not answer
-    """
-    try:
-        hands.held(attempt).stop()
-    except UnreachableError:
-        raise
-    except RemoteError as error:
-        hands.member.fleet.rental.notify(f"{attempt.job.name}: {error}")
-        return False
-    return True
+        Raises
+        ------
+        UnreachableError
+            if it was not reached in all that time, whatever the market says: it may be
+            our own network, for which nobody waits at the end
+        AdvisorError
+            as `advisor.fleet.member.Member.look_at_last`
+        """
+        self._member.look_at_last()
+        is_over = self._rental.clock.monotonic() >= self._until
+        if is_over and self._member.silent_s >= LAST_CHANCE_S:
+            message = f"{self._member.name} is not reached"
+            raise UnreachableError(message)
 
 
 def give_back(member: Member, board: Board, why: str) -> Moved:

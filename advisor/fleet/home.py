@@ -19,7 +19,6 @@ from pathlib import Path
 from advisor.base.errors import (
     RemoteError,
     ResultsLeftError,
-    TooMuchError,
     UnreachableError,
 )
 from advisor.fleet.board import Attempt, Board
@@ -69,6 +68,14 @@ class CameHome:
     ended: Ended
     state: str
     symptom: Symptom | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, for people; ``""``: its exit code and log are all there is."""
+        if self.symptom is not None:
+            return str(self.symptom)
+        is_known = self.ended.exit_code is not None
+        return "" if is_known else "nobody knows how it ended, as after a restart"
 
 
 class Home:
@@ -189,17 +196,19 @@ class Home:
         while True:
             try:
                 self._bring(ended)
-            except UnreachableError as error:
+            except (RemoteError, OSError) as error:
                 if self._gives_up.is_set():
                     raise
+                # rsync does not tell a machine that is away, as one that restarts.
+                is_away = isinstance(error, UnreachableError)
+                if not is_away and self._hands.member.ssh.answers():
+                    message = (
+                        f"{ended.attempt.job.name} has ended, but its results cannot be "
+                        f"copied: {error}"
+                    )
+                    raise ResultsLeftError(message) from error
                 self._notify(f"{ended.attempt.job.name}: {error}; trying again")
                 clock.sleep(_PAUSE_S)
-            except (TooMuchError, RemoteError, OSError) as error:
-                message = (
-                    f"{ended.attempt.job.name} has ended, but its results cannot be "
-                    f"copied: {error}"
-                )
-                raise ResultsLeftError(message) from error
             else:
                 return
 
@@ -214,8 +223,9 @@ class Home:
             self._pull(incoming, job.checkpoints, self._folder / job.checkpoints)
         if state != "waiting" and job.results in there:
             self._results(incoming, attempt)
-        self._board.finish(attempt, state, "" if symptom is None else str(symptom))
-        self._came(CameHome(ended, state, symptom))
+        came = CameHome(ended, state, symptom)
+        self._board.finish(attempt, state, came.reason)
+        self._came(came)
 
     def _symptom(self, ended: Ended, log: str) -> Symptom | None:
         """Return what shows that the machine could not run an attempt."""

@@ -18,6 +18,7 @@ from typing import Self
 from advisor.app.plan import Plan
 from advisor.base.errors import (
     MarketError,
+    NotShownError,
     OverBudgetError,
     RemoteError,
     UnreachableError,
@@ -171,6 +172,12 @@ class Member:
         now = self.fleet.context.clock.monotonic()
         return since is not None and now - since > self.fleet.lease_s + LAPSE_MARGIN_S
 
+    @property
+    def silent_s(self) -> float:
+        """Seconds since it was reached last."""
+        now = self.fleet.context.clock.monotonic()
+        return now - max(self._heard_from, self._own.heard_at, self.ssh.heard_at)
+
     def prepare(self) -> None:
         """Bring Python and Dask there, and the folder, each once.
 
@@ -305,6 +312,9 @@ class Member:
     def look_at_last(self) -> None:
         """Look after it while it is wound up: until it must be gone, or is lost.
 
+        One that the market does not show is given back all the same: nobody waits for
+        its lease at the end.
+
         Raises
         ------
         OverBudgetError
@@ -320,14 +330,14 @@ class Member:
         now = self.fleet.context.clock.monotonic()
         if now - self._looked_at >= _LOOK_S:
             self._looked_at = now
-            with suppress(MarketError):
+            with suppress(MarketError, NotShownError):
                 self.presence.instance()  # it may answer elsewhere by now
-        self._check_reached()
+        with suppress(NotShownError):
+            self._check_reached()
 
     def _check_reached(self) -> None:
         """Raise if it was not reached for long although the market shows it."""
-        now = self.fleet.context.clock.monotonic()
-        silent_s = now - max(self._heard_from, self._own.heard_at, self.ssh.heard_at)
+        silent_s = self.silent_s
         if silent_s < PATIENCE_S:
             return
         with suppress(MarketError):

@@ -106,8 +106,7 @@ class Planning:
 
     def _absent(self, crews: Sequence[Crew]) -> frozenset[str]:
         """Return the machines that nobody here holds, and that may still run jobs."""
-        entries = [one.entry or (one.member and one.member.entry) for one in crews]
-        return self.board.labels() - {one.label for one in entries if one}
+        return self.board.labels() - {one.had.label for one in crews if one.had}
 
     def _anew(
         self,
@@ -183,7 +182,7 @@ class Planning:
 
     def _running(self, crew: Crew) -> RunningMachine | None:
         """Return a machine that is there as the plan has it; None: it is in no plan."""
-        planned, member = self._planned.get(crew.key), crew.member
+        planned = self._planned.get(crew.key)
         if planned is None and crew.entry is not None:
             planned = self._earlier.get(crew.entry.machine_id)
         if planned is None:
@@ -193,7 +192,7 @@ class Planning:
         seconds = pace.seconds
         if pace.done >= _SEEN_ENOUGH and pace.planned_s and seconds is not None:
             planned = _at_rate(planned, seconds / pace.planned_s)
-        entry = crew.entry if member is None else member.entry
+        entry = crew.had
         if entry is None:  # it is being rented
             return RunningMachine(planned, planned.lifetime_h, planned.setup_h)
         left_h = (entry.ends_at - self.rental.now()) / SECONDS_PER_HOUR

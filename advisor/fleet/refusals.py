@@ -40,10 +40,15 @@ class Refusals:
 
         Where that is not sure, or an earlier attempt of it still runs here, it goes once
         the machine is gone.
+
+        Raises
+        ------
+        UnreachableError
+            if the machine does not answer: nothing is noted, and it is asked again
         """
+        is_over = self.hands.stop(attempt) and EARLIER not in reason
         self.reason = reason
         self.hands.drop(attempt.key)
-        is_over = self.hands.stop(attempt) and EARLIER not in reason
         state = self.board.refuse(attempt, reason, is_over=is_over)
         if state == "failed":
             self.teller.refused(attempt, reason)

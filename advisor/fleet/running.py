@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from advisor.base.errors import RemoteError
+from advisor.base.errors import RemoteError, UnreachableError
 from advisor.fleet.board import Attempt
 from advisor.fleet.member import Member
 from advisor.rental.machine import WORK
@@ -231,9 +231,17 @@ class Hands:
             self._forget(one)
 
     def stop(self, attempt: Attempt) -> bool:
-        """End an attempt; say whether the machine has confirmed that nothing lives."""
+        """End an attempt; say whether the machine has confirmed that nothing lives.
+
+        Raises
+        ------
+        UnreachableError
+            if it does not answer
+        """
         try:
             self.held(attempt).stop()
+        except UnreachableError:
+            raise
         except RemoteError as error:
             self.member.fleet.rental.notify(f"{attempt.job.name}: {error}")
             return False

@@ -77,7 +77,7 @@ class Teller:
             ended.attempt,
             exit_code=ended.exit_code,
             again=came.state == "waiting",
-            reason="" if came.symptom is None else str(came.symptom),
+            reason=came.reason,
         )
 
     def refused(self, attempt: Attempt, reason: str) -> None:

@@ -130,10 +130,10 @@ class Watcher:
         """Give an attempt another task; the last try is our own, which says why.
 
         Tasks do not tell why the machine does not start it, and may be over for reasons
-        of their own.
+        of their own. What waits for its slot is begun by tasks alone: they wait there.
         """
         key = one.attempt.key
-        one.tries = 0 if has_begun else one.tries + 1
+        one.tries = one.tries + 1 if one.is_first and not has_begun else 0
         if one.tries >= TRIES:
             try:
                 self.hands.start(key)

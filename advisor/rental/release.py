@@ -146,7 +146,8 @@ def released(
 def release_found_again(context: RentalContext, name: str) -> None:
     """Release machines of a job that has ended elsewhere which the market shows again.
 
-    It had lost them. What cannot be looked at is told, and no error.
+    It had lost them. What the user has is kept, also where it was lost for a while. What
+    cannot be looked at is told, and no error.
 
     Parameters
     ----------
@@ -157,7 +158,7 @@ def release_found_again(context: RentalContext, name: str) -> None:
             entry
             for entry in context.ledger.entries(context.account)
             if entry.job == name
-            and entry.state in ("working", "gone")
+            and _was_at_work(context, entry)
             and context.is_here(entry.place)
         ]
         listed = context.listed() if left else {}
@@ -167,6 +168,13 @@ def release_found_again(context: RentalContext, name: str) -> None:
                     release(context, entry, "its job has ended on another machine")
     except AdvisorError as error:
         context.notify(f"{error}; run 'advisor reconcile'")
+
+
+def _was_at_work(context: RentalContext, entry: Entry) -> bool:
+    """Say whether a job has a rental, or had it before the market lost it."""
+    is_gone = entry.state == "gone"
+    state = context.ledger.before_gone(entry.label) if is_gone else entry.state
+    return state == "working"
 
 
 def ended_in_time(context: RentalContext, entry: Entry) -> AbstractContextManager[None]:

@@ -62,6 +62,7 @@ def test_a_job_that_three_machines_refuse_has_failed(
         assert board.refuse(attempt, "its disk is full", is_over=True) == "waiting"
         board.share({number + 1: ["a"]})
     attempt = take(board, 3, "advisor:sweep:00000003-c")
+    assert board.refuse(attempt, "its disk is full", is_over=False) == "assigned"
     assert board.refuse(attempt, "its disk is full", is_over=True) == "failed"
     assert store.job(SWEEP, "a").reason == "3 machines refuse: its disk is full"
     assert board.counts.failed == 1
@@ -151,6 +152,19 @@ def test_what_a_machine_could_not_run_gets_one_more_start(store: SweepStore) -> 
     assert board.verdict(one, 1, symptom) == "waiting"
     assert board.verdict(one, 1, None) == "failed"
     assert board.verdict(one, 0, None) == "done"
+
+
+def test_what_ended_in_a_way_that_nobody_knows_gets_one_more_start(
+    store: SweepStore,
+) -> None:
+    """As where its machine restarts: but not for ever, it may be its own doing."""
+    board = board_of(store, retries=0)
+    for state in ("waiting", "failed"):
+        one = take(board, 0)
+        board.end(one, None)
+        assert board.verdict(one, None, None) == state
+        board.finish(one, board.verdict(one, None, None))
+        board.share({0: ["a"]})
 
 
 def test_all_that_a_machine_had_waits_once_that_is_gone(

@@ -6,13 +6,14 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from advisor.fleet.controller import Controller
+from advisor.fleet.controller import Controller, Share
+from advisor.fleet.crew import Crew
 from advisor.fleet.folders import Folders
 from advisor.fleet.launching import Face, Launch
 from advisor.market.lifecycle import Endpoint
@@ -27,6 +28,7 @@ from tests.rental.conftest import MakeStreet, wait_for
 pytestmark = pytest.mark.slow
 
 LEASE_S = 60.0  # the shortest
+SAVED = "work/checkpoints/value-1/epoch/1"
 WRITES = 'mkdir -p "$ADVISOR_RESULTS" && echo {value} >"$ADVISOR_RESULTS/out"'
 
 
@@ -76,21 +78,24 @@ def test_a_job_that_is_started_again_goes_on_from_what_it_saved(
 
 
 class Refusing(FurnishedBefore):
-    """Machines of which the first ones start no job: a file is where a folder should be.
+    """Machines of which the first ones start no job: files are where folders should be.
 
     Attributes
     ----------
     bad : how many
+    files : in the home
     """
 
     bad = 0
+    files: Sequence[str] = (".advisor/locks",)
 
     def start(self, container: Container) -> Endpoint | None:
         if self.bad > 0:
             self.bad -= 1
-            own = self.folder / str(container.instance_id) / "home" / ".advisor"
-            own.mkdir(parents=True)
-            (own / "locks").touch()
+            for file in self.files:
+                place = self.folder / str(container.instance_id) / "home" / file
+                place.parent.mkdir(parents=True, exist_ok=True)
+                place.touch()
         return super().start(container)
 
 
@@ -113,25 +118,71 @@ def refusing(
     host.close()
 
 
-def carry_out(rig: Rig) -> None:
-    """Carry a sweep out while the time passes."""
+def carry_out(rig: Rig) -> list[set[int]]:
+    """Carry a sweep out while the time passes; return what plans did without."""
+    without = []
+
+    def anew(bad: Collection[int], crews: Sequence[Crew]) -> list[Share]:
+        without.append(set(bad))
+        return rig.anew(bad, [one for one in crews if not one.is_ending])
+
     with rig.work() as work:
-        controller = Controller(work, rig.anew, lambda: rig.street.sleep(5.0))
+        controller = Controller(work, anew, lambda: rig.street.sleep(5.0))
         controller.run((), (), [rig.share()])
+    return without
 
 
+@pytest.mark.parametrize(
+    ("files", "proof", "says"),
+    [
+        ((".advisor/locks",), "stopped", "starting the command failed"),
+        ((".advisor/jobs",), "destroyed", "starting the command failed"),
+        ((".advisor/jobs", SAVED), "destroyed", "copying by rsync failed"),
+    ],
+)
 def test_a_job_that_a_machine_does_not_start_goes_to_another_one(
+    refusing: tuple[Rig, Refusing], files: Sequence[str], proof: str, says: str
+) -> None:
+    """After a few tries, and the machine is given back: it would start no other one.
+
+    The same is not rented again, also where it does not even note that the job is not to
+    begin.
+    """
+    rig, host = refusing
+    saved = rig.project / rig.jobs[0].checkpoints / "epoch"
+    saved.parent.mkdir(parents=True)
+    saved.write_text("7")
+    host.bad, host.files = 1, files
+    without = carry_out(rig)
+    assert rig.result("value-1") == "1\n"
+    first, second = rig.street.entries()
+    assert [first.state, second.state] == ["released"] * 2
+    assert without[-1] == {first.machine_id}
+    (moved,) = rig.events("job_moved")
+    assert moved.proof == proof
+    assert says in moved.reason
+    assert rig.street.instances() == []
+
+
+def test_a_job_that_is_refused_does_not_wait_for_the_others_there(
     refusing: tuple[Rig, Refusing],
 ) -> None:
-    """After a few tries, and the machine is given back: it would start no other one."""
+    """Another machine is had at once, be it that this one has long to do."""
     rig, host = refusing
-    host.bad = 1
-    carry_out(rig)
-    assert rig.result("value-1") == "1\n"
-    assert [one.state for one in rig.street.entries()] == ["released"] * 2
-    (moved,) = rig.events("job_moved")
-    assert "starting the command failed" in moved.reason
-    assert rig.street.instances() == []
+    rig.values = [1, 2]
+    rig.settings["gpus"] = 1
+    out = rig.project / "results" / "value-2" / "out"
+    rig.script = (
+        f"[ {{value}} = 2 ] || for i in $(seq 60); do [ -e {out} ] || sleep 1; done; "
+        f"[ -e {out} ] || [ {{value}} = 2 ] && {WRITES}"
+    )
+    host.bad, host.files = 1, (".advisor/locks/value-2/1",)
+    without = carry_out(rig)
+    assert [rig.result(f"value-{one}") for one in (1, 2)] == ["1\n", "2\n"]
+    first, second = rig.street.entries()
+    assert [first.state, second.state] == ["released"] * 2
+    assert without[0] == {first.machine_id}
+    assert [one.attempt for one in rig.store.jobs("sweep")] == [1, 2]
 
 
 def test_a_job_that_no_machine_starts_has_failed(refusing: tuple[Rig, Refusing]) -> None:

@@ -15,11 +15,12 @@ pytest.importorskip("distributed", reason="the extra 'fleet' is not installed")
 
 from advisor.app.plan import plan
 from advisor.app.rent import RentSpec
-from advisor.base.errors import OverBudgetError, UsageError
+from advisor.base.errors import NotShownError, OverBudgetError, UsageError
 from advisor.fleet.member import Member
 from advisor.fleet.scheduler import FleetScheduler, SchedulerDoor
 from advisor.fleet.shared import Fleet, slots_of
 from advisor.rental.presence import MachineLostError
+from advisor.simulator.faults import Fault
 from tests.fleet.conftest import NAME, TRAINED, MakeRig, Rig
 
 
@@ -121,6 +122,24 @@ def test_it_is_connected_again_where_a_restart_has_given_it_another_port(
         member.connect()
         assert scheduler.door.joined(member.worker_names)
         assert member.ssh.run("true").code == 0
+
+
+@pytest.mark.slow
+def test_one_that_is_not_shown_is_no_reason_to_wait_at_the_end(
+    rig: Rig, scheduler: FleetScheduler
+) -> None:
+    """It is given back all the same: whoever is interrupted waits for no lease."""
+    street = rig.street
+    with rented(rig, scheduler) as member:
+        street.world.set_faults(
+            Fault("hidden", "stale", operations=("show",), after=True, seconds=1e9)
+        )
+        street.sleep(301.0)
+        with pytest.raises(NotShownError):
+            member.look()
+        street.sleep(61.0)
+        member.look_at_last()
+        street.world.set_faults()
 
 
 class Stuck:

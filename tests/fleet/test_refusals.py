@@ -12,6 +12,7 @@ pytest.importorskip("distributed", reason="the extra 'fleet' is not installed")
 
 from advisor.app.job import JobSpec
 from advisor.app.sweep import SweepJob
+from advisor.base.errors import UnreachableError
 from advisor.fleet.board import Board
 from advisor.fleet.events import Event
 from advisor.fleet.refusals import Refusals
@@ -47,3 +48,17 @@ def test_a_job_goes_elsewhere_only_where_nothing_of_it_lives(
     assert refusals.reason == reason
     assert store.job("sweep", "a").state == state
     assert [one.name for one in told] == ["job_moved"] * (state == "waiting")
+
+
+def test_a_machine_that_does_not_answer_is_asked_again() -> None:
+    """Nothing is noted: it may have been the connection that kept a job from it."""
+
+    def stop(_attempt: object) -> bool:
+        message = "no ssh to it"
+        raise UnreachableError(message)
+
+    nothing = cast("Any", None)
+    refusals = Refusals(cast("Any", SimpleNamespace(stop=stop)), nothing, nothing)
+    with pytest.raises(UnreachableError, match="no ssh"):
+        refusals.note(nothing, "copying by rsync failed")
+    assert refusals.reason == ""

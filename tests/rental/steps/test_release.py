@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from advisor.base.errors import (
@@ -20,8 +22,10 @@ from advisor.rental.release import (
     note_state,
     releasable,
     release,
+    release_found_again,
     released,
 )
+from advisor.store.ledger import State
 from tests.rental.steps.conftest import NOW, Shop
 
 LABEL = new_label("job", NOW + 3600.0)
@@ -44,6 +48,28 @@ def test_what_does_not_show_yet_is_ended_all_the_same(shop: Shop) -> None:
     end_rental(shop.context, LABEL, 7)
     assert shop.market.ended == [7]
     assert shop.market.calls.count("instances") == 2
+
+
+@pytest.mark.parametrize(
+    ("states", "ended"),
+    [
+        (("working",), [7]),
+        (("working", "gone"), [7]),
+        (("handed", "gone"), []),
+        (("handed",), []),
+        (("held", "working", "releasing"), []),
+    ],
+)
+def test_of_a_job_that_has_ended_what_shows_again_is_ended(
+    shop: Shop, states: Sequence[State], ended: list[int]
+) -> None:
+    """But never what its user has, also where the market had lost that for a while."""
+    entry = shop.write(states[0])
+    for state in states[1:]:
+        shop.ledger.advance(entry.label, state, NOW)
+    shop.market.show(entry.label)
+    release_found_again(shop.context, entry.job)
+    assert shop.market.ended == ended
 
 
 def test_what_stays_is_told(shop: Shop) -> None:
