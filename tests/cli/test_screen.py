@@ -41,9 +41,9 @@ def test_the_answer_stands_above_and_what_is_left_out_below(advisor: Advisor) ->
     out = sum(document["excluded"].values())
     assert left_out.startswith(f"{1200 - out - 4} more rank lower (--top {1200 - out} ")
     assert f"; {out} left out (disk_too_small " in left_out
-    assert explain == "advisor explain 23122054 resnet50 --market sample"
-    second = document["offers"][1]["offer_id"]
-    what = f"advisor compare 23122054 {second} --workload resnet50"
+    first, second = (document["offers"][place]["offer_id"] for place in (0, 1))
+    assert explain == f"advisor explain {first} resnet50 --market sample"
+    what = f"advisor compare {first} {second} --workload resnet50"
     assert compare == f"{what} --market sample", "none of these can be rented"
 
 
@@ -233,11 +233,12 @@ def on_a_terminal(
     return shown.decode().replace("\r\n", "\n")
 
 
-def test_a_terminal_has_colors_by_meaning(tmp_path: Path) -> None:
+def test_a_terminal_has_colors_by_meaning(tmp_path: Path, advisor: Advisor) -> None:
     """The answer in the color of what is good; the text is that without colors."""
     shown = on_a_terminal(tmp_path, *RANK)
-    assert "\x1b[32m\x1b[1mRent 23122054" in shown
-    assert "\x1b[32m\x1b[1m23122054\x1b[0m" in shown
+    first = advisor(*RANK, "--json").document["offers"][0]["offer_id"]
+    assert f"\x1b[32m\x1b[1mRent {first}" in shown
+    assert f"\x1b[32m\x1b[1m{first}\x1b[0m" in shown
     assert "\x1b[2m2~" in shown
     plain = on_a_terminal(tmp_path, *RANK, variables={"NO_COLOR": "1"})
     assert "\x1b" not in plain

@@ -105,7 +105,7 @@ def test_json_has_no_number_that_is_none() -> None:
 def test_people_hear_of_it_in_one_line_or_not_at_all(kind: type[Event]) -> None:
     """A line names the job or the machine; what nobody waits for has none."""
     line = line_of(made(kind))
-    if kind.name in {"job_assigned", "job_ended", "spent"}:
+    if kind.name in {"job_assigned", "job_ended", "machine_released", "spent"}:
         assert line is None
     else:
         assert line is not None

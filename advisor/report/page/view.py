@@ -153,13 +153,12 @@ def time(hours: float | None) -> str:
     """Return a time as `figures.js` has it."""
     if hours is None:
         return "?"
-    for unit, least, factor in (
-        ("d", 48.0, 1.0 / 24.0),
-        ("h", 1.0, 1.0),
-        ("min", 1.0 / 60.0, 60.0),
-    ):
-        if hours >= least:
-            return f"{figure(hours * factor, 3)} {unit}"
+    if hours >= 48.0:  # divided as there: 53.4 h times 1/24 would be 2.22 d, not 2.23
+        return f"{figure(hours / 24.0, 3)} d"
+    if hours >= 1.0:
+        return f"{figure(hours, 3)} h"
+    if hours * 60.0 >= 1.0:
+        return f"{figure(hours * 60.0, 3)} min"
     return f"{figure(hours * 3600.0, 3)} s"
 
 

@@ -430,10 +430,12 @@ def test_a_machine_that_could_not_run_it_is_remembered(lab: Lab) -> None:
 def test_what_a_job_has_beside_its_machine_is_ended_with_it(lab: Lab) -> None:
     """One that the market shows again; another computer's, or none, is not."""
     shop = lab.shop
-    again = shop.write("gone", instance_id=8)
-    shop.write("gone", instance_id=9)
-    far = shop.write("gone", instance_id=10, place="another")
-    other = shop.write("gone", instance_id=11, job="other")
+    again = shop.write("working", instance_id=8)
+    unseen = shop.write("working", instance_id=9)
+    far = shop.write("working", instance_id=10, place="another")
+    other = shop.write("working", instance_id=11, job="other")
+    for entry in (again, unseen, far, other):
+        shop.ledger.advance(entry.label, "gone", shop.time.at, "not shown")
     for entry in (again, far, other):
         shop.market.show(entry.label, entry.instance_id)
     end(lab)
@@ -445,7 +447,8 @@ def test_what_a_job_has_beside_its_machine_is_ended_with_it(lab: Lab) -> None:
 def test_a_market_that_cannot_be_asked_at_the_end_is_told(lab: Lab) -> None:
     """The job has ended all the same; what is left is `reconcile`'s."""
     shop = lab.shop
-    shop.write("gone", instance_id=8)
+    lost = shop.write("working", instance_id=8)
+    shop.ledger.advance(lost.label, "gone", shop.time.at, "not shown")
     end(lab)
     released = shop.market.release
 

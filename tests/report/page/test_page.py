@@ -304,8 +304,8 @@ def test_a_rounded_figure_is_near_and_fits_json(value: float | None) -> None:
 
 def test_figures_have_units_that_people_use() -> None:
     """And nothing that is unknown is zero."""
-    assert [time(one) for one in (None, 0.001, 0.1, 5.0, 72.0)] == [
-        *("?", "3.6 s", "6 min", "5 h", "3 d"),
+    assert [time(one) for one in (None, 0.001, 0.1, 5.0, 53.4, 72.0)] == [
+        *("?", "3.6 s", "6 min", "5 h", "2.23 d", "3 d"),
     ]
     assert [usd(one) for one in (None, 0.0, 0.04802, 4.3218, 1234.5)] == [
         *("?", "$0.00", "$0.0480", "$4.32", "$1,234.50"),
