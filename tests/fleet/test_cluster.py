@@ -402,7 +402,7 @@ def test_what_a_killed_program_leaves_ends_itself(tmp_path: Path) -> None:
     with furnished(tmp_path, apart=False) as street:
         with dying(street, "here", 60.0) as process:
             process.kill()
-        wait_for(lambda: street.instances() == [], 150.0)
+        wait_for(lambda: street.instances() == [], 240.0)
         assert [one.state for one in street.entries()] == ["held"]
 
 

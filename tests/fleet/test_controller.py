@@ -354,7 +354,9 @@ def test_a_machine_cut_off_for_its_lease_ends_its_job_which_goes_elsewhere(
 
     cut_off(lapse)
     assert [one.proof for one in rig.events("job_moved")] == ["lapsed"]
-    assert [one.state for one in rig.street.entries()] == ["working", "released"]
+    lost, last = (one.state for one in rig.street.entries())
+    assert lost in {"working", "gone"}, "as long as nobody can say that it is"
+    assert last == "released"
     (left,) = [one["id"] for one in rig.street.instances()]  # it is shown again
     host.restore(left)
     folders = Folders(rig.context, rig.spec, rig.jobs)
