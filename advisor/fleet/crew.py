@@ -284,7 +284,7 @@ class Crew:
                 try:
                     feeder.fill()
                 except UnreachableError as error:
-                    hands.member.fleet.rental.notify(f"{error}; trying again")
+                    hands.member.tell_unreached(error)
             self._unfit = self._unfit or refusals.reason
             if self._unfit:
                 self._no_more()

@@ -94,6 +94,7 @@ class Member:
         self._sockets: Path | None = None
         self._looked_at = self._heard_from = fleet.context.clock.monotonic()
         self._silent_since: float | None = None
+        self._told_at = float("-inf")
         notify = fleet.rental.notify
         self._signs.enter_context(heartbeats(self._own, notify, fleet.lease_s))
         stack.enter_context(ended_in_time(fleet.rental, entry))
@@ -308,6 +309,13 @@ class Member:
         self._looked_at = now
         self.presence.look_after()
         self._check_reached()
+
+    def tell_unreached(self, error: UnreachableError) -> None:
+        """Tell that it cannot be reached just now, however often, once a minute."""
+        now = self.fleet.context.clock.monotonic()
+        if now >= self._told_at + _LOOK_S:
+            self._told_at = now
+            self.fleet.rental.notify(f"{self.name}: {error}; trying again")
 
     def look_at_last(self) -> None:
         """Look after it while it is wound up: until it must be gone, or is lost.

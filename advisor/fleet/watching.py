@@ -72,7 +72,7 @@ class Watcher:
             for one, state in self.hands.states(over):
                 self._learn(one, state)
         except UnreachableError as error:
-            member.fleet.rental.notify(f"{member.name}: {error}; trying again")
+            member.tell_unreached(error)
         if self.hands.now - self._printed_at >= LOOK_S:
             self._printed_at = self.hands.now
             look(self.hands, self.printer)

@@ -15,7 +15,12 @@ pytest.importorskip("distributed", reason="the extra 'fleet' is not installed")
 
 from advisor.app.plan import plan
 from advisor.app.rent import RentSpec
-from advisor.base.errors import NotShownError, OverBudgetError, UsageError
+from advisor.base.errors import (
+    NotShownError,
+    OverBudgetError,
+    UnreachableError,
+    UsageError,
+)
 from advisor.fleet.member import Member
 from advisor.fleet.scheduler import FleetScheduler, SchedulerDoor
 from advisor.fleet.shared import Fleet, slots_of
@@ -117,6 +122,9 @@ def test_it_is_connected_again_where_a_restart_has_given_it_another_port(
         street.sleep(61.0)
         assert street.world.settle()
         assert not member.ssh.answers()
+        for _ in range(3):  # whoever calls has a turn every few seconds
+            member.tell_unreached(UnreachableError("no ssh"))
+        assert sum("no ssh; trying again" in one for one in rig.lines) == 1
         member.look()
         assert member.ssh.endpoint != before
         member.connect()
