@@ -19,8 +19,8 @@ from advisor.base.arrays import BoolArray, FloatArray, IntArray
 from advisor.fleet.plan.choices import Choices
 
 _NORMAL = NormalDist()
-_ERRORS = np.linspace(-6.0, 6.0, 61)
-_ERROR_WEIGHTS = np.exp(-0.5 * _ERRORS**2) / np.exp(-0.5 * _ERRORS**2).sum()
+ERRORS = np.linspace(-6.0, 6.0, 61)
+ERROR_WEIGHTS = np.exp(-0.5 * ERRORS**2) / np.exp(-0.5 * ERRORS**2).sum()
 """Normal errors of the throughput at which plans are judged, and their weights."""
 
 _LEAST_SD_H = 1e-12
@@ -152,14 +152,35 @@ def probability_in_time(
     ----------
     limits_h : hours that all machines have, or each of them, shape (M,)
     """
+    in_time = chances_in_time(choices, machines, limits_h, ERRORS)
+    return float(ERROR_WEIGHTS @ in_time)
+
+
+def chances_in_time(
+    choices: Choices,
+    machines: Sequence[Loaded],
+    limits_h: float | Sequence[float],
+    errors: FloatArray,
+) -> FloatArray:
+    """Return how likely all slots of all machines end in time, by what is common to all.
+
+    Parameters
+    ----------
+    limits_h : hours that all machines have, or each of them, shape (M,)
+    errors : of the throughput, in standard deviations, shape (U,)
+
+    Returns
+    -------
+    probabilities, shape (U,); they fall with the error
+    """
     slots = [slots_of(choices, one.at, one.load) for one in machines]
     limits = np.broadcast_to(limits_h, len(slots))
     limit_of = np.repeat(limits, [len(one.mean) for one in slots])
     spare = limit_of * (1.0 + _ROUNDED) - np.concatenate([one.mean for one in slots])
     common = np.concatenate([one.common_sd for one in slots])
     own = np.maximum(np.concatenate([one.own_sd for one in slots]), _LEAST_SD_H)
-    in_time = _cdf((spare - common * _ERRORS[:, None]) / own).prod(axis=1)
-    return float(_ERROR_WEIGHTS @ in_time)
+    chances: FloatArray = _cdf((spare - common * errors[:, None]) / own).prod(axis=1)
+    return chances
 
 
 def _cdf(z: FloatArray) -> FloatArray:

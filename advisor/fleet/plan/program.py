@@ -134,7 +134,7 @@ class Rows:
         kinds, count, pairs = len(figures.kinds), len(active), len(kind)
         pair = np.arange(pairs)
         x = count + pair
-        rows = _Matrix()
+        rows = Matrix()
         # The time of all slots, and whole jobs of one kind.
         rows.add(np.arange(count), np.arange(count), -figures.time[active])
         rows.add(machine, x, figures.each[:, active][kind, machine])
@@ -147,7 +147,7 @@ class Rows:
             number = rows.count
             rows.add(np.zeros(count, dtype=np.int64), np.arange(count), np.ones(count))
             rows.end(np.array([float(max_machines)]))
-        for taken, places in _shared(search, active).items():
+        for taken, places in shared_by(search, active).items():
             shared[taken] = rows.count
             once = np.zeros(len(places), dtype=np.int64)
             rows.add(once, np.array(places), np.ones(len(places)))
@@ -160,7 +160,7 @@ class Rows:
             cost += [search.choices.usd_per_h[active], np.zeros(count)]
             high.append(np.full(2 * count, np.inf))
             whole += [np.zeros(count), np.ones(count)]
-        cover = _Matrix()
+        cover = Matrix()
         cover.add(kind, x, np.ones(pairs))
         cover.end(figures.jobs.astype(np.float64))
         width = sum(map(len, cost))
@@ -181,7 +181,7 @@ class Rows:
         )
 
 
-class _Matrix:
+class Matrix:
     """Rows of a sparse matrix with their limits, some at a time."""
 
     def __init__(self) -> None:
@@ -212,7 +212,7 @@ class _Matrix:
 
 
 def _idle(
-    rows: _Matrix,
+    rows: Matrix,
     search: Search,
     figures: Figures,
     active: IntArray,
@@ -240,7 +240,7 @@ def _idle(
     rows.end(np.zeros(count))
 
 
-def _shared(search: Search, active: IntArray) -> dict[tuple[int, int], list[int]]:
+def shared_by(search: Search, active: IntArray) -> dict[tuple[int, int], list[int]]:
     """Return what several of some machines take, with their places among them."""
     takers: dict[tuple[int, int], list[int]] = {}
     for place, at in enumerate(active.tolist()):

@@ -12,6 +12,7 @@ from advisor.fleet.plan.bound import Bound, bound
 from advisor.fleet.plan.choices import Choices
 from advisor.fleet.plan.greedy import Search, greedy, rivals_of, usd_of_full
 from advisor.fleet.plan.improve import improved
+from advisor.fleet.plan.joint import joint_bound
 from advisor.fleet.plan.loads import Loaded, probability_in_time, z_of
 
 _TRIES = 14
@@ -174,12 +175,26 @@ def bounded(task: Task, deadline_h: float, solution: Solution) -> tuple[Solution
     if solution.z > least_z:
         found = _bound(task, deadline_h, solution, least_z)
         solution = _cheaper(task, deadline_h, solution, found)
+        together = _joint_bound(task, deadline_h, solution, least_z)
+        solution = _cheaper(task, deadline_h, solution, together)
+        found = max(found, together, key=lambda one: one.usd)
     return solution, min(found.usd, solution.usd)
 
 
 def _bound(task: Task, deadline_h: float, solution: Solution, z: float) -> Bound:
     search, free = task.search(deadline_h, z), np.ones(len(task.choices), dtype=bool)
     return bound(search, task.jobs, free, solution.machines, task.max_machines)
+
+
+def _joint_bound(task: Task, deadline_h: float, solution: Solution, z: float) -> Bound:
+    return joint_bound(
+        task.search(deadline_h, z),
+        task.jobs,
+        deadline_h,
+        task.probability,
+        solution.usd,
+        task.max_machines,
+    )
 
 
 def _cheaper(task: Task, deadline_h: float, solution: Solution, found: Bound) -> Solution:
