@@ -149,7 +149,7 @@ class GpuModel:
         _, usual = self.standardize(features, np.zeros(len(features)))
         seen = among(features.gpu, self.labels["gpu"])
         mean, variance = self._process(z, effect, usual, features, workload)
-        own = variance + self.covariance.own_at(effect) + self.noise
+        own = variance + self.covariance.own + self.noise
         spread = np.where(seen, *(self._factor(c) for c in ("gpu_seen", "gpu_new")))
         spread = spread * np.sqrt(own)
         baseline = log_baseline(features)
@@ -391,11 +391,10 @@ def own_covariance(
         }
         for name, one in observations
     ]
-    batch = np.array([one.batch for _, one in observations])
-    total = np.zeros((len(batch), len(batch)))
+    total = np.zeros((len(observations), len(observations)))
     for part, variance in zip(OWN_PARTS, covariance.own_variances, strict=True):
         kind = "gpu" if part.similarity == "gpu" else part.kind
-        alike = [[each[kind] == other[kind] for other in labels] for each in labels]
-        scale = np.outer(batch, batch) if part.similarity == "batch" else 1.0
-        total += variance * scale * np.array(alike)
+        total += variance * np.array(
+            [[each[kind] == other[kind] for other in labels] for each in labels]
+        )
     return total

@@ -7,7 +7,7 @@ both must agree for the part to be shared (any work, family, workload, ...).
 
 Parts of similarity ``"one"`` are intercepts: what a workload, a framework, a memory
 format, a source or a container add to every GPU alike. A profile comes from no source:
-what it shares with nobody is the variance of its own configuration (`Covariance.own_at`).
+what it shares with nobody is the variance of its own configuration (`Covariance.own`).
 """
 
 from __future__ import annotations
@@ -61,12 +61,8 @@ PARTS = (
     Part("one", "framework_workload", 0.03),
     Part("one", "format_family", 0.05),
     Part("one", "format_workload", 0.02),
-    Part("linear", "format", 0.01),
-    Part("smooth", "format", 0.006),
 )
-"""Parts that a profile can share with the table. Ratios of cards differ by the memory
-format of convolutions: half precision on tensor cores that is not channels-last is
-transposed before and after each, as fast as the memory."""
+"""Parts that a profile can share with the table."""
 
 OWN_PARTS = (
     Part("gpu", "series", 0.001),
@@ -75,24 +71,14 @@ OWN_PARTS = (
     Part("one", "series", 0.01),
     Part("one", "series_workload", 0.01),
     Part("one", "comparison_group", 0.003),
-    Part("batch", "series_workload", 0.1),
 )
-"""Parts of a configuration's own: host, source, container; shared within the table. What
-a step costs beside its samples is in part the script's."""
+"""Parts of a configuration's own: host, source, container; shared within the table."""
 
 LABELS = (*dict.fromkeys(part.kind for part in PARTS), "gpu")
 """Kinds of labels that a profile has."""
 
 
-SHARED_KINDS = (
-    "all",
-    "family",
-    "precision",
-    "format",
-    "format_family",
-    "source",
-    "series",
-)
+SHARED_KINDS = ("all", "family", "precision", "format_family", "source", "series")
 """Kinds of labels that measurements of different workloads can have in common. Any
 other one names the workload too."""
 
@@ -160,26 +146,8 @@ class Covariance:
 
     @property
     def own(self) -> float:
-        """Variance of what a configuration shares with no other, but for its batch."""
-        return sum(self._own("one", "gpu"))
-
-    def own_at(self, batch: FloatArray) -> FloatArray:
-        """Return the (N,) variances of what configurations share with no other.
-
-        Parameters
-        ----------
-        batch : (N,) see `Inputs`
-        """
-        variance: FloatArray = self.own + sum(self._own("batch")) * batch**2
-        return variance
-
-    def _own(self, *similarities: str) -> list[float]:
-        """Return the variances of the own parts of some similarities."""
-        return [
-            float(variance)
-            for part, variance in zip(OWN_PARTS, self.own_variances, strict=True)
-            if part.similarity in similarities
-        ]
+        """Variance of what a configuration shares with no other."""
+        return float(self.own_variances.sum())
 
     def between(
         self,
@@ -292,7 +260,6 @@ def profile_labels(name: str, family: str, run: Run, gpu: str) -> dict[str, str]
         "workload": name,
         "pair": f"{name}|{run.precision}",
         "precision": run.precision,
-        "format": memory,
         "framework_workload": f"{run.framework}|{name}",
         "format_family": f"{memory}|{family}",
         "format_workload": f"{memory}|{name}",

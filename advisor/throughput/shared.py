@@ -78,8 +78,6 @@ def _own(gpu: GpuModel) -> tuple[float, float, float]:
     """Return the variances that a user's workloads, a workload, and a GPU have alone."""
     user = profile = card = 0.0
     for part, variance in zip(OWN_PARTS, gpu.covariance.own_variances, strict=True):
-        if part.similarity == "batch":
-            continue  # at the usual batch next to nothing
         if part.similarity == "gpu":
             card += variance
         elif part.kind in SHARED_KINDS:

@@ -195,8 +195,7 @@ class ThroughputRegressor(RegressorMixin, BaseEstimator):  # type: ignore[misc]
         if not return_std:
             return mean
         explained = np.einsum("ij,ij->i", shared @ self.posterior_.inverse, shared)
-        variance = self.covariance_.at(inputs) - explained
-        variance += self.covariance_.own_at(inputs.batch)
+        variance = self.covariance_.at(inputs) + self.covariance_.own - explained
         return mean, np.sqrt(np.maximum(variance, 0.0) + self._noise(rows))
 
     def _frame(

@@ -42,12 +42,11 @@ def test_it_is_a_covariance(seed: int, n: int) -> None:
 @settings(deadline=None, max_examples=30)
 @given(st.integers(0, 10_000))
 def test_the_variance_is_the_diagonal(seed: int) -> None:
-    """`at` says what `between` has on its diagonal, `own_at` what own parts add to it."""
+    """`at` says what `between` has on its diagonal; the own parts add a constant."""
     points, of = inputs(seed, 8), covariance(seed + 1)
     assert of.at(points) == pytest.approx(np.diag(of.between(points, points)))
     whole = np.diag(of.between(points, points, own=True))
-    assert whole - of.at(points) == pytest.approx(of.own_at(points.batch))
-    assert of.own_at(np.zeros(8)) == pytest.approx(of.own)
+    assert whole - of.at(points) == pytest.approx(of.own)
 
 
 def test_without_intercepts_only_the_response_is_shared() -> None:

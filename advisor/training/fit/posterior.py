@@ -108,9 +108,9 @@ def held_out(of: Posterior, folds: IntArray, wanted: Iterable[int]) -> list[Held
     return found
 
 
-LEFT_VARIANCE = 1e-6
-"""Variance of a shared part that no inducing input need explain: a standard deviation of
-0.1 % of a rate. The parts are a few thousandths and more."""
+LEFT_VARIANCE = 1e-7
+"""Variance of a shared part that no inducing input need explain: rounding. The parts
+are a few thousandths and more."""
 
 
 def compress(of: Design, full: Posterior, fitted: Fitted) -> tuple[Process, Names]:
