@@ -44,4 +44,4 @@ def test_no_promise_is_broken_by_a_signal_at_lines_all_over_rent() -> None:
 
 def test_no_promise_is_broken_by_faults_all_over_the_ledger() -> None:
     """In statements and, where strace is there, in the system calls that write."""
-    assert "class commits" in played("--syscalls", "--every", "41")
+    assert "class commits" in played("--syscalls", "--every", "97")

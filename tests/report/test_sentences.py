@@ -99,7 +99,7 @@ def test_advice_for_a_page_has_the_same_answers() -> None:
     found = weak()
     lines = dict(advice_lines(found.advice, found.epoch_h))
     assert lines["bottleneck"] == " ".join(bottleneck_answers(found.advice))
-    assert "12 more threads: 14 min per epoch, " in lines["would help"]
+    assert "12 more threads: 13 min per epoch, " in lines["would help"]
     offer = advisor.rank("resnet18", market="sample")[0]
     priced = dict(advice_lines(offer.advice(), offer.epoch_h))
     assert " and $0.0" in priced["would help"]
