@@ -399,7 +399,7 @@ def test_what_a_killed_program_leaves_is_ended_by_reconcile(street: Street) -> N
 @pytest.mark.slow
 @pytest.mark.xfail(
     strict=False,
-    reason="three runs waited for more than its lease and two minutes: not understood yet",
+    reason="three runs took minutes more than its lease: not understood yet",
 )
 def test_what_a_killed_program_leaves_ends_itself(tmp_path: Path) -> None:
     """It hears from nobody for as long as its lease, a minute here."""
