@@ -95,7 +95,7 @@ class _LastChance:
             except UnreachableError as error:
                 if self._rental.clock.monotonic() >= self._until:
                     raise
-                self._rental.notify(f"{self._member.name}: {error}; trying again")
+                self._member.tell_unreached(error)
             self._member.look_at_last()
             self._rental.sleep(PAUSE_S, "waiting to try again")
 
