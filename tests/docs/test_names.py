@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import importlib
-import importlib.util
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -56,7 +55,7 @@ def exists(dotted: str) -> bool:
             found: object = importlib.import_module(".".join(parts[:length]))
         except ModuleNotFoundError as error:
             if not str(error.name).startswith("advisor"):  # an extra is not installed
-                return is_written(".".join(parts[:length]), parts[length:])
+                return is_written(dotted)
             continue
         return all(
             hasattr(found, name) and (found := getattr(found, name)) is not None
@@ -65,12 +64,17 @@ def exists(dotted: str) -> bool:
     return False
 
 
-def is_written(module: str, names: Sequence[str]) -> bool:
-    """Say whether a module's source defines something, or something in its classes."""
-    spec = importlib.util.find_spec(module)
-    assert spec is not None and spec.origin is not None, module
-    found: ast.AST = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
-    for name in names:
+def is_written(dotted: str) -> bool:
+    """Say whether our sources have a module, or something in one or in its classes."""
+    parts = dotted.split(".")
+    for length in range(len(parts), 0, -1):
+        source = ROOT.joinpath(*parts[:length]).with_suffix(".py")
+        if source.is_file():
+            break
+    else:
+        return False
+    found: ast.AST = ast.parse(source.read_text(encoding="utf-8"))
+    for name in parts[length:]:
         inner = [one for one in ast.iter_child_nodes(found) if name in defined(one)]
         if not inner:
             return False
@@ -119,7 +123,8 @@ def test_the_files_on_a_page_exist(path: Path) -> None:
 
 def test_what_needs_an_extra_is_looked_up_in_its_source() -> None:
     """Down to a method, also where it cannot be imported; what is not there is not."""
-    assert is_written("advisor.store.archive.export", ["export"])
-    assert is_written("advisor.store.archive.stored_sums", ["StoredSums", "path"])
-    assert not is_written("advisor.store.archive.export", ["exported"])
-    assert not is_written("advisor.store.archive.stored_sums", ["StoredSums", "paths"])
+    assert is_written("advisor.store.archive.export")
+    assert is_written("advisor.store.archive.export.export")
+    assert is_written("advisor.store.archive.stored_sums.StoredSums.path")
+    assert not is_written("advisor.store.archive.export.exported")
+    assert not is_written("advisor.store.archive.stored_sums.StoredSums.paths")
