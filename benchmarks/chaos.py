@@ -203,6 +203,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--syscalls", action="store_true")
     parser.add_argument("--signals", action="store_true")
     parser.add_argument("--every", type=int, default=1, metavar="K")
+    parser.add_argument(
+        "--part", type=int, nargs=2, default=(1, 1), metavar=("K", "N"), help="K-th of N"
+    )
     parser.add_argument("--replay", type=int, metavar="N")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args(argv)
@@ -214,6 +217,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             return _replay(
                 [one for one in schedules if one.number == options.replay], keys
             )
+        part, parts = options.part
+        schedules = schedules[part - 1 :: parts]
         counts = play_all(schedules, keys, options.jobs)
     for name, count in sorted(counts.items()):
         print(f"{count:6,} {name}")
