@@ -46,7 +46,9 @@ def test_operations(torch: Any, profile: str) -> None:
     small net falls short of.
     """
     task = tasks().task_of(profile)
-    forward, training, _ = step(torch, task)
+    forward, training, _ = step(
+        torch, task, "meta"
+    )  # a CPU without bfloat16 takes minutes
     workload = load_workload(profile)
     if profile == "gpt2-124m":
         masked = 12 * 2 * 1024**2 * 768
@@ -62,15 +64,19 @@ def test_kernels_of_the_launch_rate(torch: Any) -> None:
     """
     components = importlib.import_module("advisor.measure.probe.gpu.components")
     task = tasks().task_of("gpt2-124m", is_tiny=True)
-    kernels = step(torch, task)[2]
+    kernels = step(torch, task, "cpu")[2]
     assert kernels + 58 == components.NARROW_GPT2_KERNELS
 
 
-def step(torch: Any, task: Any) -> tuple[float, float, float]:
-    """Operations of a sample, forward and in training, and kernels of the step."""
+def step(torch: Any, task: Any, device: str) -> tuple[float, float, float]:
+    """Operations of a sample, forward and in training, and kernels of the step.
+
+    On the device "meta" nothing is computed: operations are counted by shapes alone.
+    """
     samples = 2 if task.takes_images else 1  # batch normalization needs two
-    net = task.build()
-    inputs, targets = task.inputs(samples, "cpu")
+    with torch.device(device):
+        net = task.build()
+    inputs, targets = task.inputs(samples, device)
     tally = Tally(half=True)
     with warnings.catch_warnings(), counting(torch, tally, frozenset()):
         warnings.simplefilter("ignore")
