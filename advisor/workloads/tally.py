@@ -121,6 +121,11 @@ def counting(torch: Any, tally: Tally, owned: frozenset[int]) -> Iterator[None]:
     with ExitStack() as stack:
         torch.backends.mha.set_fastpath_enabled(False)
         stack.callback(torch.backends.mha.set_fastpath_enabled, fast_path)
+        if tally.half and torch.backends.cpu.get_cpu_capability() != "AVX512":
+            # oneDNN has no LSTM in bfloat16 there, and fails where PyTorch asks it.
+            onednn = torch.backends.mkldnn
+            stack.callback(setattr, onednn, "enabled", onednn.enabled)
+            onednn.enabled = False
         if hasattr(torch.compiler, "set_stance"):  # since 2.6
             stack.enter_context(torch.compiler.set_stance("force_eager"))
         hooks = torch.autograd.graph.saved_tensors_hooks(keep, lambda one: one)
