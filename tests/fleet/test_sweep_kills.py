@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from tests.fleet.conftest import Sweeps
+from tests.rental.conftest import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -34,11 +35,14 @@ def test_who_is_interrupted_stops_all_and_another_one_goes_on(sweeps: Sweeps) ->
     """Ctrl-C ends the jobs, gives the machines back; what was saved is gone on with."""
     script = (
         'mkdir -p "$ADVISOR_CHECKPOINTS"; cd "$ADVISOR_CHECKPOINTS"\n'
-        "[ -e saved ] || { echo $value >saved; sleep 600; }; cd - >/dev/null"
+        "[ -e saved ] || { echo $value >saved; : >$place/$value.saved; sleep 600; }\n"
+        "cd - >/dev/null"
     )
     sweeps.write(script, range(2))
     first = sweeps.run()
     sweeps.wait_for_job(first, range(2))
+    saved = [sweeps.place / f"{one}.saved" for one in range(2)]
+    wait_for(lambda: all(one.exists() for one in saved), 60.0)
     first.signal(signal.SIGINT)
     assert first.end() == 130, first.text
     assert sweeps.street.instances() == []

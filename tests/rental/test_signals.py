@@ -102,11 +102,11 @@ def test_a_signal_at_a_line_leaves_nothing_that_nobody_knows(
     assert check_lines(street, launch, lines + step // 2, step) >= POINTS
 
 
-@pytest.mark.parametrize("first", range(1, 64, 7))  # apart: each has five minutes
+@pytest.mark.parametrize("first", range(1, 64, 21))
 def test_a_signal_at_any_line_leaves_nothing_that_nobody_knows(
     street: Any, launch: Launch, first: int
 ) -> None:
-    """Every seventh line of all that `rent` runs, each with one of the three signals."""
+    """Every 21st line of all that `rent` runs, each with one of the three signals."""
     assert check_lines(street, launch, first, 63) > 10
 
 
