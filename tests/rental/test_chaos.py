@@ -42,7 +42,10 @@ def test_no_promise_is_broken_by_a_signal_at_lines_all_over_rent() -> None:
     assert " signals" in played("--signals", "--every", "601")
 
 
-@pytest.mark.parametrize("part", ["1", "2", "3", "4"])  # each ends well within the guard
+@pytest.mark.parametrize("part", ["1", "3"])
 def test_no_promise_is_broken_by_faults_all_over_the_ledger(part: str) -> None:
-    """In statements and, where strace is there, in the system calls that write."""
+    """In statements and, where strace is there, in the system calls that write.
+
+    Two of the four quarters: the benchmark plays all.
+    """
     assert "class commits" in played("--syscalls", "--every", "23", "--part", part, "4")
