@@ -40,7 +40,7 @@ def test_a_session_is_as_it_should_be(name: str, benchmark: Any) -> None:
 
 @pytest.mark.slow
 def test_all_sessions_are_as_they_should_be(benchmark: Any) -> None:
-    """Twenty at least, each of another name."""
+    """Twenty at least, each of another name; the short ones are played above."""
     assert len({one.__name__ for one, _ in benchmark.SESSIONS}) >= 20
     others = (one for one in benchmark.SESSIONS if one[0].__name__ not in SHORT)
     for session, faults in others:

@@ -46,9 +46,8 @@ def test_operations(torch: Any, profile: str) -> None:
     small net falls short of.
     """
     task = tasks().task_of(profile)
-    forward, training, _ = step(
-        torch, task, "meta"
-    )  # a CPU without bfloat16 takes minutes
+    # A CPU without bfloat16 takes minutes to compute what is only counted.
+    forward, training, _ = step(torch, task, "meta")
     workload = load_workload(profile)
     if profile == "gpt2-124m":
         masked = 12 * 2 * 1024**2 * 768
