@@ -59,7 +59,7 @@ class Running:
     attempt: Attempt
     slot: int
     since: float
-    asked_at: float
+    asked_at: float = float("-inf")
     begun_at: float = float("-inf")
     task: Task | None = None
     is_over: bool = False
@@ -104,8 +104,7 @@ class Hands:
 
     def hold(self, attempt: Attempt, slot: int) -> None:
         """Have an attempt, which `begin` begins."""
-        one = Running(attempt, slot, self.now, self.now)
-        self.running.setdefault(attempt.key, one)
+        self.running.setdefault(attempt.key, Running(attempt, slot, self.now))
 
     def begin(self, key: str) -> None:
         """Have a task begin an attempt, or attach to it where it has begun.
@@ -182,7 +181,8 @@ class Hands:
     def over(self, within_s: float) -> list[str]:
         """Return the attempts whose tasks are over, waiting for the first one.
 
-        Those that nobody was told of for a while are among them.
+        Those that nobody was told of for a while are among them, and those that were
+        never begun here.
         """
         keys: dict[str, None] = {}
         try:
@@ -197,7 +197,7 @@ class Hands:
         for key, one in self.running.items():
             is_told = one.task is not None and not one.is_over
             patience_s = ASK_S if is_told else _ASKS_WITHOUT_TASK_S
-            if now - one.asked_at >= patience_s:
+            if now - max(one.asked_at, one.begun_at) >= patience_s:
                 keys[key] = None
         return [key for key in keys if key in self.running]
 

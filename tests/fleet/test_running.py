@@ -41,4 +41,29 @@ def test_an_attempt_whose_task_is_over_gets_another_one_after_a_pause() -> None:
 
 def test_an_attempt_without_a_task_gets_one_at_once() -> None:
     """As one that an earlier launcher has begun."""
-    assert hands_at([0.0]).lacks_task(Running(ATTEMPT, 0, 0.0, 0.0))
+    assert hands_at([0.0]).lacks_task(Running(ATTEMPT, 0, 0.0))
+
+
+def test_what_was_never_begun_here_is_asked_for_at_once() -> None:
+    """As one that an earlier launcher was killed over; after that as any other one."""
+    moment = [100.0]
+    hands = hands_at(moment)
+    hands.hold(ATTEMPT, 0)
+    assert hands.over(0.0) == ["a.1"]
+    hands.running["a.1"].asked_at = 100.0
+    assert hands.over(0.0) == []
+    moment[0] = 105.0
+    assert hands.over(0.0) == ["a.1"]
+
+
+def test_what_has_just_begun_is_left_alone_for_a_minute() -> None:
+    """Its task tells of its end; who asks for each job of a second does little else."""
+    moment = [100.0]
+    hands = hands_at(moment)
+    one = Running(ATTEMPT, 0, 100.0, begun_at=100.0, task=cast("Any", object()))
+    hands.running["a.1"] = one
+    asked = []
+    for second in range(100, 161):
+        moment[0] = float(second)
+        asked += [second] if hands.over(0.0) else []
+    assert asked == [160]

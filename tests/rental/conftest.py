@@ -261,11 +261,15 @@ MakeStreet = Callable[..., Street]
 
 @pytest.fixture
 def make_street(tmp_path: Path, run_command: Callable[..., Any]) -> Iterator[MakeStreet]:
-    """Return a maker of markets that are closed when the test ends."""
+    """Return a maker of markets that are closed when the test ends.
+
+    Time stands still on them until somebody waits. Where machines are there it passes
+    by itself, too: who looks at them again and again counts on that.
+    """
     servers: list[Any] = []
 
     def make(**options: Any) -> Street:
-        clock = SimClock.manual(START.timestamp())
+        clock = SimClock(1.0 if "host" in options else 0.0, START.timestamp())
         world = World(
             **{"offers": 60, "seed": 3, "clock": clock, "calm": True, **options}
         )
