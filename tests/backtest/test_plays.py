@@ -116,7 +116,7 @@ def test_a_dask_cluster_plays_the_same(
         "distributed", reason="distributed is not installed: the extra fleet has it"
     )
     cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", processes=True
     )
     with cluster, distributed.Client(cluster), joblib.parallel_config(backend="dask"):
         assert same(play_all(setting, starts), results)

@@ -132,7 +132,7 @@ def test_a_cluster_without_workers_is_refused(
     )
     monkeypatch.setattr("advisor.cli.parallel._WORKER_S", 1)
     with distributed.LocalCluster(
-        n_workers=0, dashboard_address=None, processes=False, protocol="tcp"
+        n_workers=0, dashboard_address="127.0.0.1:0", processes=False, protocol="tcp"
     ) as cluster:
         address = cluster.scheduler_address
         outcome = advisor(
@@ -187,7 +187,7 @@ def test_a_dask_cluster_plays_the_same(
     arguments = ("history", "backtest", "resnet50", "--epochs", "4", "--plays", "3")
     arguments = (*arguments, "--market", market, "--policy", "on-demand", "--json")
     cluster = distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, dashboard_address=None, processes=True
+        n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", processes=True
     )
     with cluster:
         there = advisor(*arguments, "--dask", cluster.scheduler_address)

@@ -41,7 +41,7 @@ def test_an_evaluation_runs_on_a_cluster(advisor: Advisor) -> None:
     )
     words = ("model", "evaluate", "--split", "cpu", "--json")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0"
     ) as cluster:
         guests = list[str]()
 

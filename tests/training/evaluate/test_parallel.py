@@ -56,7 +56,7 @@ def test_a_dask_cluster_finds_the_same(rows: Rows, gpus: GpuTable) -> None:
         "distributed", reason="distributed is not installed: pip install distributed"
     )
     cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, processes=True
+        n_workers=2, threads_per_worker=1, dashboard_address="127.0.0.1:0", processes=True
     )
     with cluster, distributed.Client(cluster), joblib.parallel_config(backend="dask"):
         pids = set(each("processes", os.getpid, [()] * 4))
