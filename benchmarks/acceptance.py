@@ -64,7 +64,7 @@ JOBS = {"resnet50": 90, "bert-base": 60, "gpt2-124m": 1}
 
 SICK = 0.2  # as `tools/compile_components.py` has it
 FALSE_REFUSALS = 0.01
-FOUND = 0.98
+MISSED_ONE_IN = 50
 COSTLESS = 0.95
 
 HOST = {
@@ -262,8 +262,9 @@ def plays(count: int, seed: int) -> bool:
         print(f"sick {one.gpu}: {'kept' if came.is_kept else 'refused'}", end="; ")
         print(", ".join(f"{fault.name} {fault.share:.0%}" for fault in came.faults))
     print(tabulate(_rows(slow), headers="keys"))
-    found = [sum(bool(one.faults) for one in slow[name]) for name in MUST_FAIL]
-    return refused <= FALSE_REFUSALS * count and min(found) >= FOUND * count
+    missed = max(sum(not one.faults for one in slow[name]) for name in MUST_FAIL)
+    most_missed = math.ceil(count / MISSED_ONE_IN)  # of a few, one may be chance
+    return refused <= FALSE_REFUSALS * count and missed <= most_missed
 
 
 def _rows(slow: Mapping[str, Sequence[Acceptance]]) -> Iterator[dict[str, Any]]:
