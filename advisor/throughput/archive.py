@@ -18,7 +18,7 @@ import numpy as np
 
 from advisor.base.errors import UsageError
 
-FORMAT = 3
+FORMAT = 4
 """Version of the file's layout."""
 
 Array = np.ndarray[Any, Any]

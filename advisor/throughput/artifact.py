@@ -207,9 +207,11 @@ class ThroughputModel:
         interconnect = np.array(classes, dtype=np.str_)[link]
         gpus = [kinds.gpus[at] for at in kind.tolist()]
         built = ["" if gpu is None else gpu.architecture for gpu in gpus]
-        hosts = np.full(len(pairs), np.nan)  # the host's link is each machine's own
-        board = links_gb_s(interconnect, np.array(built, dtype=np.str_), hosts)[place]
-        link_gb_s = np.where(np.isnan(board), machines.host_to_gpu_gb_s, board)
+        any_host = np.full(len(pairs), np.inf)  # that of each machine comes below
+        most = links_gb_s(interconnect, np.array(built, dtype=np.str_), any_host)[place]
+        on_board = (interconnect == "sxm")[place]
+        host = np.minimum(machines.host_to_gpu_gb_s, most)
+        link_gb_s = np.where(on_board, most, host)
         scaling = self.scaling.of(
             interconnect, kinds.features.gpu[kind], workload.reference.benchmark
         )

@@ -9,9 +9,10 @@ is lost that scales with nothing (waiting for the slowest):
     bus = link x share x (n / 2)^-contention / exp(gpu + workload)
     ceiling = 1 / (1 + loss x log2 n)
 
-``link`` is a property of the machine; ``share``, ``contention`` and ``loss`` belong to
-the interconnect class; the two effects are zero for a GPU or workload that nobody
-measured. `advisor.training.fit.scaling` fits them; here is NumPy alone.
+``link`` is a property of the machine, without peer-to-peer `STAGED_GB_S` at most;
+``share``, ``contention`` and ``loss`` belong to the interconnect class; the two effects
+are zero for a GPU or workload that nobody measured. `advisor.training.fit.scaling` fits
+them; here is NumPy alone.
 """
 
 from __future__ import annotations
@@ -49,6 +50,14 @@ NVLINK_GB_S: Mapping[str, float] = {
 }
 """Architecture -> 10^9 bytes/s that leave one GPU over the links of its board, all of
 them together, one direction (data sheets of P100, V100, A100, H100, B200, MI300X)."""
+
+STAGED_GB_S = 16 * PCIE_GB_S_PER_LANE[2] * PCIE_EFFICIENCY
+"""What the link of a GPU without peer-to-peer counts as at most, 10^9 bytes/s: 16 lanes
+of PCIe 3.0. Its gradients go through the host's memory, both ways at once, and that fills
+no faster link: on 16 lanes of PCIe 4.0 pairs of A40 with peer-to-peer disabled copy at 19
+to 21 GB/s, both directions together, at 39 to 50 with it (p2pBandwidthLatencyTest in
+NVIDIA/nccl-tests issue 74). Below it the link counts. Any lower bound would fit the table
+as well, in which all such cards have 16 lanes of PCIe 3.0 or 4.0."""
 
 KINDS = ("pair", "gpu", "workload")
 """What was held out for a spread: the pair of GPU and workload, all of the GPU, all of
@@ -279,7 +288,7 @@ def links_gb_s(
     """Return the (N,) bandwidth of the link that the exchange takes, 10^9 bytes/s.
 
     NVLink on the board for ``"sxm"`` (of an architecture in no list: the slowest that
-    there is), else the GPU's link to its host.
+    there is), else the GPU's link to its host, see `host_links_gb_s`.
     """
     least = min(NVLINK_GB_S.values())
     nvlink = {
@@ -289,7 +298,20 @@ def links_gb_s(
         if str(name).startswith(family)
     }
     board = look_up(nvlink, architecture, least)
-    return np.where(interconnect == "sxm", board, host_to_gpu_gb_s)
+    hosts = host_links_gb_s(interconnect, host_to_gpu_gb_s)
+    return np.where(interconnect == "sxm", board, hosts)
+
+
+def host_links_gb_s(interconnect: StrArray, host_to_gpu_gb_s: FloatArray) -> FloatArray:
+    """Return the (N,) bandwidth of an exchange over the hosts' links, 10^9 bytes/s.
+
+    Without peer-to-peer `STAGED_GB_S` at most; NaN where that of the link is.
+    """
+    staged = measured_class(interconnect) == "pcie"
+    links: FloatArray = np.minimum(
+        host_to_gpu_gb_s, np.where(staged, STAGED_GB_S, np.inf)
+    )
+    return links
 
 
 def nominal_host_to_gpu_gb_s(gpus: Iterable[Gpu]) -> FloatArray:

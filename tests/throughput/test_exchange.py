@@ -14,6 +14,7 @@ from advisor.hardware.machines import describe
 from advisor.market.offers import parse_offers
 from advisor.throughput.artifact import load_model
 from advisor.throughput.predict import Throughput, predict
+from advisor.throughput.scaling import STAGED_GB_S
 from advisor.workloads.load import load_workload
 from advisor.workloads.profile import Workload
 
@@ -51,8 +52,15 @@ def test_gradients_are_exchanged_once_an_optimizer_step(record: dict[str, Any]) 
 
 
 def test_the_link_that_the_market_measured_counts(record: dict[str, Any]) -> None:
-    """A quarter of the PCIe, a quarter of the exchange; NVLink does not care."""
-    for gpu_name, nvlink, slower in (("RTX 4090", 0.0, 0.25), ("A100 SXM4", 300.0, 1.0)):
+    """A quarter of the PCIe, a quarter of the exchange; NVLink does not care.
+
+    Through the host's memory the wider one counts for what that carries at most.
+    """
+    for gpu_name, nvlink, slower in (
+        ("RTX A6000", 0.0, 0.25),
+        ("RTX 4090", 0.0, 6.0 / STAGED_GB_S),
+        ("A100 SXM4", 300.0, 1.0),
+    ):
         machine = record | ROOMY | {"gpu_name": gpu_name, "bw_nvlink": nvlink}
         machine["num_gpus"] = 2
         offers = [machine | {"id": i, "pcie_bw": bw} for i, bw in ((1, 24.0), (2, 6.0))]

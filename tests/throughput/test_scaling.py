@@ -15,8 +15,10 @@ from advisor.hardware.gpus import load_gpus
 from advisor.throughput.scaling import (
     CLASSES,
     NVLINK_GB_S,
+    STAGED_GB_S,
     Scaling,
     efficiency,
+    host_links_gb_s,
     limit_bus,
     links_gb_s,
     measured_class,
@@ -180,9 +182,19 @@ def test_boards_exchange_over_nvlink_and_cards_over_pcie() -> None:
     links = links_gb_s(
         np.array(["sxm", "sxm", "pcie", "pcie-p2p"]),
         np.array(["Hopper", "of the future", "Ada Lovelace", "Hopper"]),
-        np.array([50.0, 50.0, 25.0, 40.0]),
+        np.array([50.0, 50.0, 5.0, 40.0]),
     )
-    assert links.tolist() == [450.0, min(NVLINK_GB_S.values()), 25.0, 40.0]
+    assert links.tolist() == [450.0, min(NVLINK_GB_S.values()), 5.0, 40.0]
+
+
+def test_what_goes_through_the_hosts_memory_fills_no_faster_link() -> None:
+    """Without peer-to-peer PCIe 4.0 and 5.0 exchange as 3.0 does; fewer lanes slow it."""
+    links = host_links_gb_s(
+        np.array(["pcie", "pcie", "pcie", "another", "pcie-p2p", "nvlink"]),
+        np.array([50.0, 25.0, 6.0, 25.0, 25.0, 25.0]),
+    )
+    assert links.tolist() == [STAGED_GB_S, STAGED_GB_S, 6.0, STAGED_GB_S, 25.0, 25.0]
+    assert np.isnan(host_links_gb_s(np.array(["pcie"]), np.array([np.nan]))).all()
 
 
 def test_every_sxm_module_of_the_table_has_its_nvlink() -> None:
