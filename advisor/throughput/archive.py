@@ -19,7 +19,7 @@ import numpy as np
 from advisor.base.errors import UsageError
 
 FORMAT = 4
-"""Version of the file's layout."""
+"""Version of the file's layout, and of what its figures are fitted for."""
 
 Array = np.ndarray[Any, Any]
 Model = TypeVar("Model")
