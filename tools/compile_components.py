@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from advisor.hardware.gpus import GpuTable, board, load_gpus
+from advisor.hardware.boards import LAPTOP, board
+from advisor.hardware.gpus import GpuTable, load_gpus
 from advisor.hardware.machines import PCIE_GB_S_PER_LANE
 from compile_gpus import MATMUL_RATES, matmul_rows, read_gpus
 from compile_offers import OFFERS, machines, with_gpus
@@ -111,7 +112,7 @@ def _matmul() -> Iterator[dict]:
         kind=lambda rows: [board(gpus[name]) for name in rows["gpu_name"]],
         thing=lambda rows: rows["gpu_name"] + rows["rate"],
     )
-    laptop = each["kind"].eq("laptop")
+    laptop = each["kind"].str.startswith(LAPTOP)
     host = {True: spread(each[laptop], "thing", "tflops")}
     host[False] = spread(each[~laptop], "thing", "tflops")
     for precision, rows in each.groupby("precision", sort=False):
@@ -121,7 +122,7 @@ def _matmul() -> Iterator[dict]:
                 name,
                 str(card),
                 of_card["tflops"],
-                host[board(gpus[str(card)]) == "laptop"],
+                host[board(gpus[str(card)]).startswith(LAPTOP)],
                 unit="TFLOP/s",
                 source=_sources(of_card),
             )
@@ -153,7 +154,7 @@ def _shares(
                 name,
                 str(of),
                 group["share"],
-                host[str(of).endswith("laptop")],
+                host[LAPTOP in str(of)],
                 unit="of the data sheet",
                 level=max(float(np.log(group["share"]).std()), LEAST_LEVEL),
                 source="the cards of this kind above",

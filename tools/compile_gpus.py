@@ -56,6 +56,7 @@ TENSOR_FLOP_PER_CLOCK = {
     12.0: 1024,
 }
 FIRST_BF16 = 8.0  # compute capability of the first tensor cores with BF16 and TF32
+FASTER = 1.25  # FP16 over BF16, which run alike from then on: more than measuring is off
 
 # FP16 rate over FP32 of a card without tensor cores, where it helps training:
 # GP100 alone (Pascal whitepaper).
@@ -165,6 +166,10 @@ def matmul_rows(
     nvidia = gpus[gpus["vendor"].eq("NVIDIA")].set_index("name")
     others = gpus.loc[gpus["vendor"].ne("NVIDIA"), "name"]
     capability = raw["gpu_name"].map(nvidia["compute_capability"])
+    nominal = raw["gpu_name"].map(gpu_table(gpus).set_index("name")["fp16_tflops"])
+    fp16 = raw["fp16_matmul_tflops"]
+    in_fp16 = fp16.gt(FASTER * nominal) & fp16.gt(FASTER * raw["bf16_matmul_tflops"])
+    in_fp16 &= capability.ge(FIRST_BF16)
     rows, counts = leave_out(
         raw,
         [
@@ -175,10 +180,11 @@ def matmul_rows(
                 "the best of many shapes: above what one shape gives",
                 raw["kind"].eq("best over shapes"),
             ),
-            ("no FP16 rate", raw["fp16_matmul_tflops"].isna()),
+            ("no FP16 rate", fp16.isna()),
+            ("FP16 far above BF16 and the data sheet: accumulated in FP16", in_fp16),
             (
                 "FP16 at a fifth of FP32 or less: no kernel for the card (GTX 16)",
-                raw["fp16_matmul_tflops"].lt(0.2 * raw["fp32_matmul_tflops"]),
+                fp16.lt(0.2 * raw["fp32_matmul_tflops"]),
             ),
         ],
     )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import difflib
 import math
-import statistics
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
 from advisor.base.columns import read_csv, read_records, typed
 from advisor.base.errors import UsageError
 from advisor.base.units import MIB_PER_GIB
+from advisor.hardware.boards import with_matmul_shares
 from advisor.hardware.names import GpuKey, gpu_key
 
 _TABLE = Path(__file__).parent / "data" / "gpus.csv"
@@ -67,8 +67,8 @@ class Gpu:
         (bridge), ``"pcie-p2p"`` (peer to peer), ``"pcie"`` (through the host)
     source : where the figures come from and which are derived
     matmul_share : measured rate of large FP16 matrix products over `fp16_tflops`
-        (``data/matmul.csv``); where nobody published one, the median of its kind of
-        board (GeForce, professional, SXM, laptop)
+        (``data/matmul.csv``); where nobody published one, what boards of its kind
+        sustain (`advisor.hardware.boards`)
     """
 
     name: str
@@ -314,30 +314,4 @@ def load_gpus() -> GpuTable:
     matmul = read_csv(MATMUL, ("gpu", "fp16_matmul_tflops"))
     measured = {gpu: float(tflops) for gpu, tflops in matmul}
     gpus = [Gpu(**typed(Gpu, row, _MEASURED)) for row in read_records(_TABLE)]
-    return GpuTable(_with_matmul_shares(gpus, measured))
-
-
-def _with_matmul_shares(
-    gpus: Sequence[Gpu], measured: Mapping[str, float]
-) -> Iterator[Gpu]:
-    """Fill in `Gpu.matmul_share` from measured rates, 10^12 FLOP/s, by GPU."""
-    shares = {
-        g.name: measured[g.name] / g.fp16_tflops for g in gpus if g.name in measured
-    }
-    by_kind: dict[str, list[float]] = {}
-    for gpu in gpus:
-        if gpu.name in shares:
-            by_kind.setdefault(board(gpu), []).append(shares[gpu.name])
-    medians = {kind: statistics.median(values) for kind, values in by_kind.items()}
-    for gpu in gpus:
-        share = shares.get(gpu.name, medians.get(board(gpu), math.nan))
-        yield replace(gpu, matmul_share=share if gpu.vendor == "NVIDIA" else math.nan)
-
-
-def board(gpu: Gpu) -> str:
-    """Return the kind of board: how it is linked, or ``"laptop"``.
-
-    Laptops run above their stated base clocks.
-    """
-    mobile = gpu.name.endswith(("Laptop", "Max-Q"))
-    return "laptop" if mobile else gpu.interconnect
+    return GpuTable(with_matmul_shares(gpus, measured))

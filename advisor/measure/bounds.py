@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 
+from advisor.hardware.boards import TENSOR_CORES, is_laptop
 from advisor.hardware.core_speed import REFERENCE_SCORE, CpuConstants
 from advisor.hardware.gpus import Gpu
 from advisor.throughput.expected import CLOCK_MARGIN, WINOGRAD
-from advisor.throughput.features import TENSOR_CORES, tensor_rate
+from advisor.throughput.features import tensor_rate
 from advisor.throughput.readings import REFERENCE_RATES
 
 MOST_OF_BEST_CORE = 3.0
@@ -48,7 +49,7 @@ def most_bandwidth_gb_s(gpu: Gpu) -> float:
 
 
 def _margin(gpu: Gpu) -> float:
-    return LAPTOP_MARGIN if gpu.name.endswith(("Laptop", "Max-Q")) else CLOCK_MARGIN
+    return LAPTOP_MARGIN if is_laptop(gpu) else CLOCK_MARGIN
 
 
 def most_of_core(line: str, constants: CpuConstants) -> float:

@@ -17,20 +17,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from advisor.base.units import MIB_PER_GIB
+from advisor.hardware.boards import board
 from advisor.hardware.cpus import Cpu
-from advisor.hardware.gpus import Gpu, board
+from advisor.hardware.gpus import Gpu
 from advisor.hardware.machines import PCIE_GB_S_PER_LANE
 from advisor.hardware.names import cpu_words, mig_profile
 from advisor.hardware.power import SPREAD, power_factor
 from advisor.market.facts import MachineFacts
 from advisor.measure.bench import BenchGpu, BenchResult
-from advisor.measure.components import ANY_CARD, ANY_LINK, component
+from advisor.measure.components import ANY_CARD, ANY_LINK, Component, component
 from advisor.measure.host_cores import HostCores
 from advisor.throughput.artifact import MODELED
 from advisor.throughput.tables import Tables
 
 _WORKERS = re.compile(r"(decode\.\w+)\.w(\d+)", re.ASCII)
 _GPU_LINE = re.compile(r"gpu(\d+)\.(.+)")
+_ON_TENSOR_CORES = {"matmul.tf32", "matmul.fp16", "matmul.bf16"}
 
 OF_PYTHON = "tokenize.core"
 """Tells of the Python as much as of the core, and is not judged: on one core (an EPYC of
@@ -199,18 +201,31 @@ def _by_card(
             gpu.name,
             f"median of {measured.measurements:.0f}: {measured.source}",
         )
-    share = component(part, *kinds) if gpu.vendor == MODELED else None
-    if share is None or not nominal > 0.0:  # also NaN: arithmetic that the card lacks
+    kind = component(part, *kinds) if gpu.vendor == MODELED else None
+    if kind is None or not nominal > 0.0:  # also NaN: arithmetic that the card lacks
         return None
+    share = kind.value * _over_kind(part, gpu, kind)
     return Expected(
         name,
         part.partition(".")[0],
-        nominal * share.value,
-        share.level_log_sd,
-        share.host_log_sd,
+        nominal * share,
+        kind.level_log_sd,
+        kind.host_log_sd,
         gpu.name,
-        f"{share.value:.2f} of the data sheet, as {share.of}",
+        f"{share:.2f} of the data sheet, as of {kind.of}",
     )
+
+
+def _over_kind(part: str, gpu: Gpu, kind: Component) -> float:
+    """Return by how much a card's own products are above those of its kind.
+
+    Its power and its twins tell of FP16 alone (`advisor.hardware.boards`); TF32 and BF16
+    run on the same tensor cores.
+    """
+    half = component("matmul.fp16", kind.of)
+    if part not in _ON_TENSOR_CORES or half is None:
+        return 1.0
+    return gpu.matmul_share / half.value
 
 
 def _by_link(name: str, result: BenchResult) -> Expected | None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray, StrArray
 from advisor.base.columns import Columns
+from advisor.hardware.boards import TENSOR_CORES
 from advisor.throughput.intercept import lineage_of
 
 if TYPE_CHECKING:
@@ -30,10 +31,6 @@ FEATURES = (
     "ln measured / nominal matrix rate",
 )
 """Names of the columns of `feature_matrix`."""
-
-TENSOR_CORES = 1.5
-"""Matrix rate over FP32 rate above which products run on tensor cores: they are two or
-more times as fast as the vector units on every card that has them."""
 
 UNKNOWN = "unknown"
 """Name of a GPU that is not in the table."""

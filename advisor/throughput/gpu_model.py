@@ -20,9 +20,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from advisor.base.arrays import FloatArray, IntArray, among
+from advisor.hardware.boards import TENSOR_CORES
 from advisor.throughput.features import (
     PRODUCTS,
-    TENSOR_CORES,
     GpuFeatures,
     WorkloadKey,
     batch_effect,

@@ -78,6 +78,30 @@ def test_a_machine_at_half_speed_fails_in_each_of_its_parts(
         assert one.name in faults(found, tables), one
 
 
+@pytest.mark.parametrize(
+    ("name", "memory_gb", "tflops"),
+    [
+        ("NVIDIA RTX PRO 6000 Blackwell Max-Q Workstation Edition", 95.0, 265.0),
+        ("NVIDIA TITAN RTX", 24.0, 98.0),
+        ("NVIDIA TITAN V", 12.0, 88.0),
+        ("NVIDIA H100 NVL", 94.0, 580.0),
+    ],
+)
+def test_a_card_that_nobody_measured_is_not_taken_for_a_faster_kind(
+    name: str, memory_gb: float, tflops: float, tables: Tables
+) -> None:
+    """Products at full-rate tensor cores and the power that the card has are sound.
+
+    A workstation's Max-Q was compared with laptops, a Titan with GeForce cards, whose
+    clocks are above the stated ones: a good machine would have been given back.
+    """
+    card = {"gpus": (name,), "memory_gb": memory_gb}
+    found = bench({**LINES, "gpu0.matmul.fp16": (tflops, "TFLOP/s")}, **card)
+    expected = expected_lines(found, tables)["gpu0.matmul.fp16"]
+    assert expected.value == pytest.approx(tflops, rel=0.1)
+    assert "gpu0.matmul.fp16" not in faults(found, tables)
+
+
 def test_a_fault_is_told_in_words_with_what_it_is_compared_with(tables: Tables) -> None:
     """Share, card and the least of a healthy one stand in the verdict."""
     found = bench({**LINES, "gpu0.matmul.bf16": (82.0, "TFLOP/s")})
