@@ -3,15 +3,16 @@
 Nobody has published the matrix rate of most cards. What they sustain follows from two
 things: whether their tensor cores run at half rate with FP32 accumulation, as those of
 GeForce cards do, so that power is left and the clock stays above the stated one; and, of
-cards at full rate, how much power each multiprocessor has.
+cards at full rate, how much power each multiprocessor has. In plain FP32 it is the power,
+too, where a multiprocessor can use all of its lanes for it.
 """
 
 from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +39,13 @@ more times as fast as the vector units on every card that has them."""
 
 FIRST_TENSOR_CORES = 7.0
 """Compute capability of the first cards with tensor cores (Volta)."""
+
+SHARED_LANES, OWN_LANES = "shared FP32 lanes", "own FP32 lanes"
+_SHARING, _SHARING_FROM = (8.6, 8.9), 12.0
+"""Compute capabilities whose multiprocessors use half of their FP32 lanes for integers,
+too (whitepapers of GA102, AD102 and GB202). With all of them running, power decides the
+clock: what is sustained follows the law to within 9 %. Of other cards power tells
+nothing."""
 
 LAPTOP_W = 200.0
 """Most that the GPU of a laptop takes, W: 175 by NVIDIA's data sheets. An RTX PRO 6000
@@ -71,71 +79,124 @@ def _tensor_cores(gpu: Gpu) -> str:
     return HALF if per_clock < HALF_RATE_FLOP else FULL
 
 
-def with_matmul_shares(
-    gpus: Sequence[Gpu], measured: Mapping[str, float]
+def with_shares(
+    gpus: Sequence[Gpu], fp16: Mapping[str, float], fp32: Mapping[str, float]
 ) -> Iterator[Gpu]:
-    """Fill in `advisor.hardware.gpus.Gpu.matmul_share`, of NVIDIA's cards.
+    """Fill in what NVIDIA's cards sustain of their matrix rates.
 
-    Of a card that nobody measured: that of the same chip at the same clock with another
-    memory; or else at full rate the power law `_law` of those that were measured, in a
-    laptop times what the clocks of laptops add; or else the median of its kind and
-    architecture, or of its kind where fewer than `FEWEST_CARDS` were measured.
+    These are `advisor.hardware.gpus.Gpu.matmul_share` and ``fp32_share``. See `_Shares`
+    for cards that nobody measured.
 
     Parameters
     ----------
     gpus : all cards
-    measured : GPU -> rate of large FP16 matrix products, 10^12 FLOP/s
+    fp16, fp32 : GPU -> measured rate of large matrix products, 10^12 FLOP/s
     """
     cards = [gpu for gpu in gpus if gpu.vendor == "NVIDIA"]
-    known = [gpu for gpu in cards if gpu.name in measured]
-    shares = {gpu.name: measured[gpu.name] / gpu.fp16_tflops for gpu in known}
-    twins = {_chip(gpu): shares[gpu.name] for gpu in known}
-    medians = _medians(known, shares)
-    law = _law([gpu for gpu in known if board(gpu) == FULL], shares)
-    clocks = medians.get((LAPTOP,), math.nan) / medians.get((HALF,), math.nan)
+    half = _Shares.of(
+        {gpu: fp16[gpu.name] / gpu.fp16_tflops for gpu in cards if gpu.name in fp16},
+        kind=board,
+        by_power=FULL,
+    )
+    single = _Shares.of(
+        {gpu: fp32[gpu.name] / gpu.fp32_tflops for gpu in cards if gpu.name in fp32},
+        kind=_lanes,
+        by_power=SHARED_LANES,
+    )
     for gpu in gpus:
-        if gpu.vendor != "NVIDIA":
-            share = math.nan
-        elif gpu.name in shares:
-            share = shares[gpu.name]
-        elif _chip(gpu) in twins:
-            share = twins[_chip(gpu)]
-        elif board(gpu).endswith(FULL):
-            share = math.exp(np.polyval(law, _log_power(gpu)))
-            share *= clocks if is_laptop(gpu) else 1.0
-        else:
-            wider = medians.get((board(gpu),), math.nan)
-            share = medians.get((board(gpu), gpu.architecture), wider)
-        yield replace(gpu, matmul_share=share)
+        known = gpu.vendor == "NVIDIA"
+        yield replace(
+            gpu,
+            matmul_share=half.share(gpu) if known else math.nan,
+            fp32_share=single.share(gpu) if known else math.nan,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shares:
+    """What cards sustain of a nominal rate, by those that were measured.
+
+    Of a card that nobody measured: that of the same chip at the same clock with another
+    memory; or else by the law of power, if it is of the kind that it holds for, in a
+    laptop times what the clocks of laptops add; or else the median of its kind and
+    architecture, or of its kind where fewer than `FEWEST_CARDS` were measured.
+
+    Attributes
+    ----------
+    measured : GPU -> share
+    chips : `_chip` -> share
+    medians : kind, or kind and architecture -> median share
+    law : slope and intercept of ln share over `_log_power`
+    kind : of a card
+    by_power : the kind that the law holds for
+    """
+
+    measured: Mapping[str, float]
+    chips: Mapping[tuple[str, float, float, str], float]
+    medians: Mapping[tuple[str, ...], float]
+    law: FloatArray
+    kind: Callable[[Gpu], str]
+    by_power: str
+
+    @classmethod
+    def of(
+        cls, measured: Mapping[Gpu, float], kind: Callable[[Gpu], str], by_power: str
+    ) -> _Shares:
+        """Take the medians, and fit the law by least squares."""
+        found: dict[tuple[str, ...], list[float]] = {}
+        for gpu, share in measured.items():
+            for key in ((kind(gpu),), (kind(gpu), gpu.architecture)):
+                found.setdefault(key, []).append(share)
+        fitted = [gpu for gpu in measured if kind(gpu) == by_power]
+        law = np.array([math.nan, math.nan])
+        if len(fitted) >= FEWEST_CARDS:
+            powers = [_log_power(gpu) for gpu in fitted]
+            law = np.polyfit(powers, [math.log(measured[gpu]) for gpu in fitted], 1)
+        return cls(
+            measured={gpu.name: share for gpu, share in measured.items()},
+            chips={_chip(gpu): share for gpu, share in measured.items()},
+            medians={
+                key: statistics.median(values)
+                for key, values in found.items()
+                if len(key) == 1 or len(values) >= FEWEST_CARDS
+            },
+            law=law,
+            kind=kind,
+            by_power=by_power,
+        )
+
+    def share(self, gpu: Gpu) -> float:
+        """Return what a card sustains of its nominal rate; NaN where nothing tells."""
+        if gpu.name in self.measured:
+            return self.measured[gpu.name]
+        if _chip(gpu) in self.chips:
+            return self.chips[_chip(gpu)]
+        kind = self.kind(gpu)
+        if kind.endswith(self.by_power):
+            share = math.exp(np.polyval(self.law, _log_power(gpu)))
+            return share * (self._laptop_clock() if is_laptop(gpu) else 1.0)
+        wider = self.medians.get((kind,), math.nan)
+        return self.medians.get((kind, gpu.architecture), wider)
+
+    def _laptop_clock(self) -> float:
+        """Return by how much the clocks of laptops are above the stated ones."""
+        laptops = self.medians.get((LAPTOP,), math.nan)
+        return laptops / self.medians.get((HALF,), math.nan)
+
+
+def _lanes(gpu: Gpu) -> str:
+    """Return the kind of a card by what its FP32 lanes share; laptops apart."""
+    if is_laptop(gpu):
+        return LAPTOP
+    is_shared = gpu.compute_capability in _SHARING or (
+        gpu.compute_capability >= _SHARING_FROM
+    )
+    return SHARED_LANES if is_shared else OWN_LANES
 
 
 def _chip(gpu: Gpu) -> tuple[str, float, float, str]:
     """Return what cards share that differ in their memory alone."""
     return gpu.die, gpu.sm_count, gpu.boost_mhz, gpu.interconnect
-
-
-def _medians(
-    gpus: Iterable[Gpu], shares: Mapping[str, float]
-) -> dict[tuple[str, ...], float]:
-    """Return the median shares of kinds, and of kinds and architectures."""
-    found: dict[tuple[str, ...], list[float]] = {}
-    for gpu in gpus:
-        for key in ((board(gpu),), (board(gpu), gpu.architecture)):
-            found.setdefault(key, []).append(shares[gpu.name])
-    return {
-        key: statistics.median(values)
-        for key, values in found.items()
-        if len(key) == 1 or len(values) >= FEWEST_CARDS
-    }
-
-
-def _law(gpus: Sequence[Gpu], shares: Mapping[str, float]) -> FloatArray:
-    """Fit ln share over `_log_power`, a line by least squares, on cards at full rate."""
-    if len(gpus) < FEWEST_CARDS:
-        return np.array([math.nan, math.nan])
-    powers = [_log_power(gpu) for gpu in gpus]
-    line: FloatArray = np.polyfit(powers, [math.log(shares[g.name]) for g in gpus], 1)
-    return line
 
 
 def _log_power(gpu: Gpu) -> float:

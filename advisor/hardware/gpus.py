@@ -12,14 +12,14 @@ from pathlib import Path
 from advisor.base.columns import read_csv, read_records, typed
 from advisor.base.errors import UsageError
 from advisor.base.units import MIB_PER_GIB
-from advisor.hardware.boards import with_matmul_shares
+from advisor.hardware.boards import with_shares
 from advisor.hardware.names import GpuKey, gpu_key
 
 _TABLE = Path(__file__).parent / "data" / "gpus.csv"
 MATMUL = Path(__file__).parent / "data" / "matmul.csv"
 """Table of published rates of matrix products."""
 
-_MEASURED = "matmul_share"  # the field that a table of its own fills
+_MEASURED = ("matmul_share", "fp32_share")  # fields that a table of their own fills
 
 
 # Sold memory sizes of one model differ by a fifth or more (10 and 12 GB), while
@@ -69,6 +69,7 @@ class Gpu:
     matmul_share : measured rate of large FP16 matrix products over `fp16_tflops`
         (``data/matmul.csv``); where nobody published one, what boards of its kind
         sustain (`advisor.hardware.boards`)
+    fp32_share : the same of plain FP32, without TF32, over `fp32_tflops`
     """
 
     name: str
@@ -93,6 +94,7 @@ class Gpu:
     interconnect: str
     source: str
     matmul_share: float = math.nan
+    fp32_share: float = math.nan
 
     def has_nvlink(self, num_gpus: int) -> bool:
         """Say whether so many of these cards can be joined by NVLink."""
@@ -308,10 +310,14 @@ def matmul_measurements() -> Mapping[str, int]:
     return {gpu: int(count) for gpu, count in read_csv(MATMUL, ("gpu", "measurements"))}
 
 
+def matmul_rates(precision: str) -> Mapping[str, float]:
+    """Return the published rates of large matrix products by GPU, 10^12 FLOP/s."""
+    rows = read_csv(MATMUL, ("gpu", f"{precision}_matmul_tflops"))
+    return {gpu: float(tflops) for gpu, tflops in rows if tflops}
+
+
 @cache
 def load_gpus() -> GpuTable:
     """Load the GPU table that ships with the package, once per process."""
-    matmul = read_csv(MATMUL, ("gpu", "fp16_matmul_tflops"))
-    measured = {gpu: float(tflops) for gpu, tflops in matmul}
-    gpus = [Gpu(**typed(Gpu, row, _MEASURED)) for row in read_records(_TABLE)]
-    return GpuTable(with_matmul_shares(gpus, measured))
+    gpus = [Gpu(**typed(Gpu, row, *_MEASURED)) for row in read_records(_TABLE)]
+    return GpuTable(with_shares(gpus, matmul_rates("fp16"), matmul_rates("fp32")))

@@ -204,7 +204,7 @@ def _by_card(
     kind = component(part, *kinds) if gpu.vendor == MODELED else None
     if kind is None or not nominal > 0.0:  # also NaN: arithmetic that the card lacks
         return None
-    share = kind.value * _over_kind(part, gpu, kind)
+    share = _share(part, gpu, kind)
     return Expected(
         name,
         part.partition(".")[0],
@@ -216,16 +216,18 @@ def _by_card(
     )
 
 
-def _over_kind(part: str, gpu: Gpu, kind: Component) -> float:
-    """Return by how much a card's own products are above those of its kind.
+def _share(part: str, gpu: Gpu, kind: Component) -> float:
+    """Return what a card nobody measured does of its data sheet, by what its kind does.
 
-    Its power and its twins tell of FP16 alone (`advisor.hardware.boards`); TF32 and BF16
-    run on the same tensor cores.
+    Its chip and its power tell of FP32 and of FP16 (`advisor.hardware.boards`); TF32 and
+    BF16 run on the same tensor cores as FP16.
     """
     half = component("matmul.fp16", kind.of)
+    if part == "matmul.fp32":
+        return gpu.fp32_share
     if part not in _ON_TENSOR_CORES or half is None:
-        return 1.0
-    return gpu.matmul_share / half.value
+        return kind.value
+    return kind.value * gpu.matmul_share / half.value
 
 
 def _by_link(name: str, result: BenchResult) -> Expected | None:

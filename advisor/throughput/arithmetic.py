@@ -47,7 +47,10 @@ CPU_SHARE = Assumption(
     0.7, "share", "assumption: of a CPU's peak that large matrix products reach"
 )
 FP32_SHARE = Assumption(
-    0.8, "share", "assumption: of a GPU's plain FP32 or FP64 peak that products reach"
+    0.8,
+    "share",
+    "assumption: of a GPU's FP64 peak that products reach, and of the other peaks of "
+    "makers whose cards nobody measured",
 )
 INTEGER_SHARE = Assumption(
     0.3,
@@ -228,9 +231,9 @@ def _socket_gb_s(cpu: Cpu) -> float:
 def gpu_tflops(gpu: Gpu, precision: Arithmetic) -> float:
     """Return the sustained rate of matrix products on a GPU, 10^12 FLOP/s.
 
-    The usable rate times the share of it that large products reach: measured ones on
-    tensor cores (`Gpu.matmul_share`), an assumption in plain FP32, at which a precision
-    runs that the GPU lacks.
+    The usable rate times the share of it that large products reach, as measured or by
+    cards of its kind (`Gpu.matmul_share`, `Gpu.fp32_share`); an assumption in FP64. A
+    precision that the GPU lacks runs as FP32.
 
     Raises
     ------
@@ -250,9 +253,12 @@ def gpu_tflops(gpu: Gpu, precision: Arithmetic) -> float:
         "fp16": gpu.fp16_tflops,
     }[precision]
     if math.isnan(on_tensor_cores) or on_tensor_cores <= gpu.fp32_tflops:
-        return gpu.fp32_tflops * FP32_SHARE.value
-    measured = gpu.matmul_share
-    return on_tensor_cores * (FP32_SHARE.value if math.isnan(measured) else measured)
+        return gpu.fp32_tflops * _or_assumed(gpu.fp32_share)
+    return on_tensor_cores * _or_assumed(gpu.matmul_share)
+
+
+def _or_assumed(share: float) -> float:
+    return FP32_SHARE.value if math.isnan(share) else share
 
 
 def vector_tflops(gpu: Gpu, precision: Arithmetic) -> float:

