@@ -9,7 +9,7 @@ from typing import Self
 from advisor.app.documents import arguments_of
 from advisor.app.settle import settle
 from advisor.base.errors import ArgumentError, Given, UsageError
-from advisor.base.units import MB_PER_GB
+from advisor.base.units import MIB_PER_GB
 from advisor.cost.job import Rental
 from advisor.hardware.gpus import GpuTable
 from advisor.hardware.names import gpu_key
@@ -143,7 +143,7 @@ class Constraints:
             verified=self.verified or None,
             min_duration_s=self.min_duration_s,
             excluded_gpus=gpus.select(self.exclude_gpus, names),
-            min_host_ram_mb=self.min_ram_gb and self.min_ram_gb * MB_PER_GB,
+            min_host_ram_mb=self.min_ram_gb and self.min_ram_gb * MIB_PER_GB,
             min_gpu_ram_mb=self.min_vram_gb and least_gpu_ram_mb(self.min_vram_gb),
             datacenter=self.datacenter or None,
             where=self._where(gpus, records),
@@ -193,7 +193,7 @@ class Constraints:
         if excluded := _market_names(gpus, self.exclude_gpus):
             yield Condition("gpu_name", "notin", excluded)
         if self.min_ram_gb is not None:
-            yield Condition("cpu_ram", "gte", self.min_ram_gb * MB_PER_GB)
+            yield Condition("cpu_ram", "gte", self.min_ram_gb * MIB_PER_GB)
         if self.min_vram_gb is not None:
             yield Condition("gpu_ram", "gte", least_gpu_ram_mb(self.min_vram_gb))
         if self.datacenter:

@@ -110,6 +110,8 @@ class JobSpec:
             workload = checked_workload(workload)
         profile = override(workload, dict(self.settings))
         assumptions = Assumptions().replaced(dict(self.assumptions))
+        if short := lacks_disk(profile, self.disk_gb):
+            context.notify_once(f"{context.called('disk_gb')} {short}")
         images = context.images(self.image or "", profile)
         if not any(image.is_known for image in images):
             context.notify_once(_unknown(images[0].name))
@@ -123,6 +125,23 @@ class JobSpec:
             images=images,
             memory_margin=self.memory_margin,
         )
+
+
+def lacks_disk(profile: Workload, disk_gb: float | None) -> str:
+    """Say that a disk is too small for a training; empty if it is not."""
+    if disk_gb is None or disk_gb >= profile.disk_gb:
+        return ""
+    parts = {
+        "data": profile.stored_gb,
+        "image": profile.image_gb,
+        "two checkpoints": 2.0 * profile.checkpoint_gb,
+    }
+    needed = ", ".join(f"{what} {size:.3g}" for what, size in parts.items() if size)
+    return (
+        f"{disk_gb:.3g} is less than the {profile.disk_gb:.3g} GB that {profile.name} "
+        f"needs ({needed}), and a rented disk does not grow: ask for more, or state "
+        "what is on it with dataset_gb"
+    )
 
 
 def _settings(name: str, values: object) -> tuple[tuple[str, Setting], ...]:

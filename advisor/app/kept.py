@@ -139,7 +139,8 @@ def _training_h(context: Context, name: str) -> float | None:
     if rate is None:
         return None
     epochs = spec.rent.job.epochs or profile.epochs
-    return float(epochs * epoch_hours_at(np.array([rate]), profile)[0])
+    num_gpus = job.predicted.get("num_gpus", 1)
+    return float(epochs * epoch_hours_at(np.array([rate]), profile, num_gpus)[0])
 
 
 def _prices(context: Context, ranking: Ranking) -> dict[str, list[PriceBucket]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.app.context import Context
+from advisor.app.job import lacks_disk
 from advisor.app.rank import Ranker
 from advisor.app.rent import RentSpec
 from advisor.app.verifying import Verifier
@@ -122,6 +123,10 @@ def plan(
     check_machine(context)
     caps, longest_s = limits_of(context, spec)
     job = spec.job.job(context)
+    short = "" if goes_on else lacks_disk(job.workload, spec.job.disk_gb)
+    if short:
+        message = f"{context.called('disk_gb')} {short}"
+        raise UsageError(message)
     # The market rents whole gigabytes; the price is that of what is rented.
     job = replace(job, disk_gb=float(math.ceil(job.disk_gb)))
     policy = Policy(

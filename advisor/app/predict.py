@@ -10,13 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from advisor.app.context import Context
 from advisor.app.described import card_of, check_machine, meant_cpu
 from advisor.app.given import job_of, profile_of, world_of
 from advisor.app.own_data import measured_machines, user_runs
 from advisor.base.assumption import Assumption
 from advisor.base.errors import Given, NothingFitsError
-from advisor.base.units import GB_PER_GIB, SECONDS_PER_HOUR
+from advisor.base.units import GB_PER_GIB
 from advisor.cost.assumptions import Assumptions
 from advisor.hardware.description import Description
 from advisor.hardware.gpus import Gpu
@@ -25,7 +27,7 @@ from advisor.software.known import images_of
 from advisor.throughput.advice import Advice, advise
 from advisor.throughput.nearest import nearest
 from advisor.throughput.performance import Performance, performance
-from advisor.throughput.predict import measure
+from advisor.throughput.predict import epoch_hours_at, measure
 from advisor.throughput.tables import Tables, load_tables
 from advisor.throughput.user_runs import Calibration, UserRun
 from advisor.workloads.fitting import what_would_fit
@@ -277,8 +279,8 @@ def _prediction(
     throughput, threads = here.throughput, float(here.machines.threads[0])
     rates = (throughput.samples_per_s, throughput.low, throughput.high)
     rate, low, high = (float(one[0]) for one in rates)
-    per_epoch = workload.samples_per_epoch / SECONDS_PER_HOUR
-    hours = [per_epoch / one for one in (rate, high, low)]
+    num_gpus = int(described.num_gpus[0])
+    hours = epoch_hours_at(np.array([rate, high, low]), workload, num_gpus).tolist()
     # What a host tells of itself, of which there is none.
     flags = {
         **here.of_machine,
@@ -289,7 +291,7 @@ def _prediction(
     return Prediction(
         workload=workload,
         gpu=described.gpu_name[0],
-        num_gpus=int(described.num_gpus[0]),
+        num_gpus=num_gpus,
         cpu=described.cpu_name[0] or None,
         threads=None if here.of_machine["cores_unknown"][0] else threads,
         samples_per_s=rate,

@@ -1,7 +1,7 @@
 """Units, each by its one definition; a name says how many of the first are in the second.
 
 GB and MB are 10^9 and 10^6 bytes, as markets, disks and networks count; GiB and MiB are
-2^30 and 2^20, as the memory of GPUs is counted.
+2^30 and 2^20, as the memory of GPUs and hosts is counted.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ MBIT_PER_GB = 8000.0
 BYTES_PER_MIB = 2**20
 BYTES_PER_GIB = 2**30
 MIB_PER_GIB = 1024.0
+
+MIB_PER_GB = BYTES_PER_GB / BYTES_PER_MIB
 
 GB_PER_GIB = BYTES_PER_GIB / BYTES_PER_GB
 """A card sold as "24 GB" has 24 GiB, which is 25.77 GB."""

@@ -74,8 +74,8 @@ class Assumptions:
     storage_usd_per_gb_month_if_unknown: float = _stated(
         0.2,
         "$/GB/month",
-        "assumption where an offer that is bid for names no price of its disk: the "
-        "median of 51 Vast.ai offers of June to September 2026",
+        "assumption where an offer names no price of its disk: the median of 51 Vast.ai "
+        "offers of June to September 2026",
         Range(0.067, 1.0, "5 and 95 % quantiles of the same offers"),
     )
     inet_mbit_s_if_unknown: float = _stated(

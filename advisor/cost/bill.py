@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import NormalDist
 from typing import NamedTuple, Self
 
@@ -127,14 +128,15 @@ def bill(
     ----------
     starts : how the job comes to run
     """
-    epoch_hours = epoch_hours_at(throughput.samples_per_s, job.workload)
+    hours_at = partial(epoch_hours_at, workload=job.workload, num_gpus=machines.num_gpus)
+    epoch_hours = hours_at(throughput.samples_per_s)
     training_h = epoch_hours * job.epochs
-    listed = terms(offers, machines, _cold_hours(throughput, job), job)
+    listed = terms(offers, machines, _cold_hours(throughput, hours_at), job)
     paid, stops = _paid(offers, listed, training_h, job)
     plan = _Plan.of(paid, stops.mean_per_h, job)
     usual = plan.breakdown(training_h, stops.mean_failures, stops.mean_losses)
     lease_h, too_soon = _lease_hours(paid, usual)
-    by_error_h = epoch_hours_at(_rates(throughput), job.workload) * job.epochs
+    by_error_h = hours_at(_rates(throughput)) * job.epochs
     moves = _planned_moves(by_error_h, lease_h)
     failures, losses, weights = stops.by_rate()
     every = plan.breakdown(by_error_h, failures, losses, moves, starts)
@@ -149,8 +151,8 @@ def bill(
         usd_per_hour=paid.gpu_usd_per_h + paid.storage_usd_per_h,
         bid_usd_per_hour=_bid(paid, job),
         epoch_hours=epoch_hours,
-        epoch_hours_low=epoch_hours_at(throughput.high, job.workload),
-        epoch_hours_high=epoch_hours_at(throughput.low, job.workload),
+        epoch_hours_low=hours_at(throughput.high),
+        epoch_hours_high=hours_at(throughput.low),
         job=whole,
         job_hours=whole.wall_h,
         job_usd=whole.usd,
@@ -251,10 +253,12 @@ class _Plan:
         )
 
 
-def _cold_hours(throughput: Throughput, job: Job) -> FloatArray:
+def _cold_hours(
+    throughput: Throughput, hours_at: Callable[[FloatArray], FloatArray]
+) -> FloatArray:
     """Return how much longer an epoch takes while all data come from the disk, h."""
-    cold_h = epoch_hours_at(throughput.cold_samples_per_s, job.workload)
-    warm_h = epoch_hours_at(throughput.samples_per_s, job.workload)
+    cold_h = hours_at(throughput.cold_samples_per_s)
+    warm_h = hours_at(throughput.samples_per_s)
     longer: FloatArray = np.maximum(cold_h - warm_h, 0.0)
     return longer
 

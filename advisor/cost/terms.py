@@ -93,9 +93,9 @@ def terms(
         offers.disk_bw_mb_s * assumed.checkpoint_disk_share,
     )
     read_h = workload.checkpoint_gb * MB_PER_GB / disk_mb_s / SECONDS_PER_HOUR
-    download_h = _hours(workload.dataset_gb, delivered)
+    download_h = _hours(workload.stored_gb, delivered)
     start_h = np.full(len(offers), assumed.start_s / SECONDS_PER_HOUR)
-    exceeds = workload.dataset_gb > np.nan_to_num(machines.ram_gb)
+    exceeds = workload.stored_gb > np.nan_to_num(machines.ram_gb)
     cold_h = np.where(exceeds, cold_epoch_h, 0.0)
     return Terms(
         gpu_usd_per_h=gpu_price,
@@ -111,7 +111,7 @@ def terms(
         write_h=read_h + assumed.checkpoint_stop_s / SECONDS_PER_HOUR,
         send_h=_hours(workload.checkpoint_gb, sent),
         image_gb=image_gb,
-        dataset_gb=workload.dataset_gb,
+        dataset_gb=workload.stored_gb,
         checkpoint_gb=workload.checkpoint_gb,
         stands_h=np.nan_to_num(offers.duration_s / SECONDS_PER_HOUR, nan=np.inf),
         flags={
@@ -129,24 +129,26 @@ def _hourly(
 ) -> tuple[FloatArray, FloatArray, dict[str, BoolArray]]:
     """Return the GPU part and the storage of the job's disk in $/h, and flags.
 
-    The market's identity ``dph_total = dph_base + storage_cost x GB / 720`` tells them
-    apart. Where a part is missing `dph_total` stands whole, for whatever disk it is.
+    The market's identity is ``dph_total = dph_base + storage_cost x GB / 720``. An offer
+    without `dph_base` is taken for its `dph_total`, which has the disk of a search in it;
+    a price of the disk that is not named is assumed, so that no offer is cheaper for
+    hiding it.
     """
-    total, not_repriced = offers.usd_per_hour(job.disk_gb)
-    storage = offers.storage_usd_per_gb_month * job.disk_gb / HOURS_PER_MONTH
-    part = np.where(not_repriced, 0.0, storage)
-    flags = {"disk_not_repriced": not_repriced}
-    gpu = total - part
-    if job.rental == "interruptible":  # a bid is for the GPU part alone
-        price = job.assumptions.storage_usd_per_gb_month_if_unknown
-        unknown = np.isnan(storage)
-        storage = np.where(unknown, price * job.disk_gb / HOURS_PER_MONTH, storage)
-        return gpu, storage, {"storage_price_assumed": unknown}
+    missing = np.isnan(offers.dph_base)
+    gpu = np.where(missing, offers.dph_total, offers.dph_base)
+    per_gb_month, assumed = _known(
+        offers.storage_usd_per_gb_month,
+        job.assumptions.storage_usd_per_gb_month_if_unknown,
+    )
+    storage = per_gb_month * job.disk_gb / HOURS_PER_MONTH
+    flags = {"storage_price_assumed": assumed}
+    if job.rental != "interruptible":  # a bid takes the place of the listed price
+        flags["disk_not_repriced"] = missing
     if job.rental == "reserved":
         discount = np.maximum(offers.dph_total - offers.discounted_dph_total, 0.0)
         flags["no_reserved_discount"] = ~(discount > 0.0)
         gpu = np.maximum(gpu - np.nan_to_num(discount), 0.0)
-    return gpu, part, flags
+    return gpu, storage, flags
 
 
 def _known(value: FloatArray, otherwise: float) -> tuple[FloatArray, BoolArray]:

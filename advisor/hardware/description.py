@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from advisor.base.units import MB_PER_GB, MIB_PER_GIB
+from advisor.base.units import MIB_PER_GB, MIB_PER_GIB
 from advisor.hardware.core_speed import CpuConstants
 from advisor.hardware.cpus import CpuTable
 from advisor.hardware.gpus import GpuTable
@@ -63,7 +63,7 @@ class Description:
             cpu_name=read_text(self.cpu),
             cpu_threads=self.threads,
             cpu_ghz=self.cpu_ghz,
-            cpu_ram_mb=None if ram is None else ram * MB_PER_GB,
+            cpu_ram_mb=None if ram is None else ram * MIB_PER_GB,
             disk_bw_mb_s=self.disk_mb_s,
         )
 

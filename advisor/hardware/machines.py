@@ -10,7 +10,7 @@ import numpy as np
 from advisor.base.arrays import BoolArray, FloatArray, IntArray, ObjectArray, distinct
 from advisor.base.assumption import Range, stated
 from advisor.base.columns import SHARED, Columns
-from advisor.base.units import MB_PER_GB
+from advisor.base.units import MIB_PER_GB
 from advisor.hardware.card_state import AS_USUAL, EXPONENT, card_state
 from advisor.hardware.contradictions import weighed_cards
 from advisor.hardware.core_speed import CpuConstants
@@ -233,7 +233,7 @@ def describe(
         threads=host.threads,
         cores=host.cores,
         cores_log_sd=host.cores_log_sd,
-        ram_gb=facts.cpu_ram_mb / MB_PER_GB,
+        ram_gb=facts.cpu_ram_mb / MIB_PER_GB,
         disk_mb_s=facts.disk_bw_mb_s,
         flags={
             "gpu_unknown": unknown,

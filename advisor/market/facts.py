@@ -76,7 +76,7 @@ class MachineFacts(Columns):
         )
     )
     cpu_ram_mb: FloatArray = field(
-        metadata=number("cpu_ram", unit="MB", doc="host memory granted")
+        metadata=number("cpu_ram", unit="MiB", doc="host memory granted")
     )
     disk_bw_mb_s: FloatArray = field(
         metadata=number("disk_bw", unit="MB/s", doc="measured disk bandwidth")

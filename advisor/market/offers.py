@@ -298,7 +298,13 @@ def _offers(columns: dict[str, Any], chosen: IntArray) -> Offers:
 
 
 def _mend(columns: dict[str, Any]) -> None:
-    """Make of columns as they came those of offers: what is impossible is unknown."""
+    """Make of columns as they came those of offers: what is impossible is unknown.
+
+    Of an offer that ended before it was fetched no time is left.
+    """
+    with np.errstate(invalid="ignore"):
+        left = columns["duration_s"]
+        left[(left < 0) & (left >= -_LARGEST)] = 0.0
     for name, column in NUMBERS.items():
         values = columns[name]
         with np.errstate(invalid="ignore"):

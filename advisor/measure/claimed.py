@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from advisor.base.units import BYTES_PER_MB, MB_PER_GB, MIB_PER_GIB
+from advisor.base.units import BYTES_PER_MB, MIB_PER_GB, MIB_PER_GIB
 from advisor.cost.assumptions import Assumptions
 from advisor.hardware.names import gpu_key
 from advisor.market.facts import MachineFacts
@@ -144,7 +144,7 @@ def _all_claims(offered: MachineFacts, gpus: int) -> Iterator[Claim]:
     def one(name: str, value: float, kind: str, of: str) -> Claim:
         return Claim(name, float(value), kind, of)
 
-    threads, memory_gb = offered.cpu_threads[0], offered.cpu_ram_mb[0] / MB_PER_GB
+    threads, memory_gb = offered.cpu_threads[0], offered.cpu_ram_mb[0] / MIB_PER_GB
     yield one("gpus", offered.num_gpus[0], COUNTED, "the offer's GPUs")
     yield one("cores.granted", threads, COUNTED, "the offer's threads")
     yield one("host.memory", memory_gb, COUNTED, "the offer's memory")

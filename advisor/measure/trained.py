@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 
 from advisor.base.errors import AdvisorError
-from advisor.base.units import MB_PER_GB, MIB_PER_GIB
+from advisor.base.units import MIB_PER_GB, MIB_PER_GIB
 from advisor.market.facts import MachineFacts
 from advisor.measure.bench import BenchResult
 from advisor.measure.expected import TRAINING, Expected
@@ -90,7 +90,7 @@ def one_gpu(result: BenchResult, offered: MachineFacts | None) -> MachineFacts |
         gpu_lanes=_said(result.value("gpu0.pcie.width.max")),
         cpu_name=machine.cpu_name,
         cpu_threads=_said(result.cores_granted),
-        cpu_ram_mb=_said(machine.memory_gb) * MB_PER_GB,
+        cpu_ram_mb=_said(machine.memory_gb) * MIB_PER_GB,
     )
 
 

@@ -229,7 +229,8 @@ class _Asked:
             return ()
         machines = list(variants.values())
         predicted = self.predicted(machines)
-        hours = epoch_hours_at(predicted.samples_per_s, self.workload).tolist()
+        num_gpus = [float(one.num_gpus[0]) for one in machines]
+        hours = epoch_hours_at(predicted.samples_per_s, self.workload, num_gpus).tolist()
         usd: list[float | None] = [None] * len(variants)
         if self.costing is not None:
             usd = self.costing(concat(machines), predicted).tolist()

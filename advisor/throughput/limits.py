@@ -223,7 +223,8 @@ def exchange_gb(workload: Workload, steps: FloatArray, host: HostConstants) -> F
     ----------
     steps : micro-batches of an optimizer step, shape (N,)
     """
-    gradients = workload.trainable_parameters_m * host.gradient_bytes * 1e-3
+    each_bytes = 2.0 if workload.half_weights else host.gradient_bytes
+    gradients = workload.trainable_parameters_m * each_bytes * 1e-3
     if workload.sharding != "fsdp":
         return np.full_like(steps, gradients)
     weight_bytes = 4.0 if workload.precision in {"fp32", "tf32"} else 2.0

@@ -112,10 +112,9 @@ def performance(
     need = host_memory(
         workload,
         machines.num_gpus,
-        machines.threads,
         held,
         fitted=fit_batch,
-        most_workers=memory.loader_workers_per_gpu,
+        loader_workers=memory.loader_workers_per_gpu,
     )
     log_sd = memory.host_memory_log_sd
     risk = host_risk(need.total, machines.ram_gb, log_sd)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from advisor.base.arrays import BoolArray, FloatArray, IntArray, ObjectArray
 from advisor.base.columns import Columns
@@ -187,9 +188,22 @@ def _beside_benchmark(workload: Workload) -> float:
     return workload.benchmarked_gflops_per_sample / whole
 
 
-def epoch_hours_at(samples_per_s: FloatArray, workload: Workload) -> FloatArray:
-    """Return the hours of an epoch at a rate, of the shape of it."""
-    hours: FloatArray = workload.samples_per_epoch / samples_per_s / SECONDS_PER_HOUR
+def epoch_hours_at(
+    samples_per_s: FloatArray, workload: Workload, num_gpus: npt.ArrayLike
+) -> FloatArray:
+    """Return the hours of an epoch at a rate, of the shape of it.
+
+    Each GPU takes as many samples as the others: of what cannot be dealt out evenly
+    PyTorch's ``DistributedSampler`` repeats some, of 20 samples on 8 GPUs four.
+
+    Parameters
+    ----------
+    samples_per_s : of all GPUs together
+    num_gpus : that train together, of a shape that broadcasts
+    """
+    gpus = np.asarray(num_gpus, dtype=np.float64)
+    samples = gpus * np.ceil(workload.samples_per_epoch / gpus)
+    hours: FloatArray = samples / samples_per_s / SECONDS_PER_HOUR
     return hours
 
 

@@ -47,8 +47,8 @@ WORKER_GB = 0.4
 issue 113326), a part of which a forked process shares until it writes to it."""
 
 WORKERS = 4
-"""Workers per GPU: assumption (PyTorch's ImageNet example takes four in all); no more
-than there are hardware threads."""
+"""Workers per GPU: assumption (PyTorch's ImageNet example takes four in all). A script
+states them, whatever the machine has: a machine with more threads never needs more."""
 
 PREFETCH_FACTOR = 2
 """Batches that each worker prepares ahead (default of PyTorch's ``DataLoader``)."""
@@ -141,11 +141,10 @@ class HostMemory:
 def host_memory(
     workload: Workload,
     num_gpus: npt.ArrayLike,
-    threads: npt.ArrayLike,
     micro_batch: npt.ArrayLike,
     *,
     fitted: bool = False,
-    most_workers: float = WORKERS,
+    loader_workers: float = WORKERS,
 ) -> HostMemory:
     """Return what a training needs of the host's memory on N machines.
 
@@ -153,20 +152,18 @@ def host_memory(
     ----------
     workload : the profile
     num_gpus : GPUs, a process each, shape (N,)
-    threads : hardware threads of the machine, shape (N,)
     micro_batch : samples that a GPU takes at once, shape (N,)
     fitted : the batch is as large as the GPU holds, not one that was asked for
-    most_workers : of the data loader of one GPU
+    loader_workers : of the data loader of one GPU
     """
     gpus = np.asarray(num_gpus, dtype=np.float64)
-    each = np.clip(np.floor(np.asarray(threads) / gpus), 1.0, most_workers)
     batch_gb = np.asarray(micro_batch) * workload.gpu_bytes_per_sample / BYTES_PER_GB
     held_gb = _weights_gb(workload)
     whole = workload.loading == "whole"
     holders = np.ones_like(gpus) if workload.sharding == "fsdp" else gpus
     processes = gpus * PROCESS_GB
-    workers = gpus * each * WORKER_GB
-    prefetch = gpus * (PREFETCH_FACTOR * each + 1.0) * batch_gb
+    workers = gpus * loader_workers * WORKER_GB
+    prefetch = gpus * (PREFETCH_FACTOR * loader_workers + 1.0) * batch_gb
     weights = holders * held_gb if whole else np.zeros_like(gpus)
     page_cache = np.full_like(gpus, 0.0 if whole else min(held_gb, SHARD_GB))
     system = np.full_like(gpus, SYSTEM_GB)

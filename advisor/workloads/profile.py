@@ -288,9 +288,14 @@ class Workload:
         return self.training_gflops_per_sample * again
 
     @property
+    def stored_gb(self) -> float:
+        """10^9 bytes of data that are downloaded: synthetic ones are made on the spot."""
+        return 0.0 if self.loader == "synthetic" else self.dataset_gb
+
+    @property
     def disk_gb(self) -> float:
         """10^9 bytes of disk that a job needs: data, image, two checkpoints."""
-        return self.dataset_gb + self.image_gb + 2 * self.checkpoint_gb
+        return self.stored_gb + self.image_gb + 2 * self.checkpoint_gb
 
 
 def with_what_follows(

@@ -76,6 +76,19 @@ def test_absurd_values_are_refused_before_anything_is_asked(
     assert not (context.data_folder / "jobs").exists()
 
 
+@pytest.mark.parametrize("command", ["rent", "run"])
+def test_a_disk_that_the_data_do_not_fit_on_is_not_rented(
+    context: Context, run_command: Callable[..., Any], command: str
+) -> None:
+    """A full disk would end the job, paid for by then; the message says what fits."""
+    line = [command, "--workload", "resnet50", "--yes", "--disk", "10"]
+    line += ["--", "true"] if command == "run" else []
+    done = run_command(line, context)
+    assert done.exit_code == 2
+    assert "--disk 10 is less than the 164 GB that resnet50 needs" in done.stderr
+    assert "dataset_gb" in done.stderr
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

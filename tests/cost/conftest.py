@@ -20,6 +20,7 @@ from advisor.market.offers import parse_offers
 from advisor.throughput.artifact import load_model
 from advisor.throughput.predict import Throughput
 from advisor.workloads.load import load_workload
+from advisor.workloads.profile import Workload
 
 GPUS, CPUS = load_gpus(), load_cpus()
 MODEL = load_model(models_folder())
@@ -60,7 +61,7 @@ def bill_of(
     epochs: int = 10,
     disk_gb: float = 180.0,
     rental: Rental = "on-demand",
-    workload: str = "resnet50",
+    workload: str | Workload = "resnet50",
     assumed: dict[str, float] | None = None,
     starts: Starts = AT_ONCE,
 ) -> Bill:
@@ -68,7 +69,8 @@ def bill_of(
     offers, _ = parse_offers(list(records))
     machines = describe(offers, GPUS, CPUS, MODEL.cpu)
     assumptions = Assumptions().replaced(assumed or {})
-    job = Job(load_workload(workload), epochs, disk_gb, rental, assumptions)
+    trained = load_workload(workload) if isinstance(workload, str) else workload
+    job = Job(trained, epochs, disk_gb, rental, assumptions)
     rates = throughput(len(offers), rate, spread, min(cold, rate))
     return bill(offers, machines, rates, job, starts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.bill import Bill
 from advisor.cost.expected import Starts
+from advisor.cost.job import Rental
 from advisor.market.offers import parse_offers
 from advisor.workloads.load import load_workload
 
@@ -288,6 +290,47 @@ def test_a_higher_price_never_makes_an_epoch_cheaper(
     low, high = bill_of(*records, rental=rental).epoch_usd
     assert math.isfinite(low)
     assert low <= high * 1.001
+
+
+@pytest.mark.parametrize("rental", ["on-demand", "interruptible", "reserved"])
+def test_an_offer_is_no_cheaper_for_hiding_the_price_of_its_disk(
+    bill_of: BillOf, record: dict[str, Any], rental: Rental
+) -> None:
+    """What it does not name is assumed and flagged, however the machine is paid.
+
+    An offer without the GPU's part of the price is taken for the whole one.
+    """
+    usual = record | {"storage_cost": 0.2}  # the figure that is assumed
+    hidden = [{"storage_cost": None}, {"dph_base": None}]
+    records = [usual | more | {"id": at} for at, more in enumerate([{}, *hidden], 1)]
+    cost = bill_of(*records, rental=rental)
+    assert cost.flags["storage_price_assumed"].tolist() == [False, True, False]
+    assert cost.terms.storage_usd_per_h == pytest.approx(0.2 * 180.0 / 720.0)
+    assert cost.epoch_usd[1] == pytest.approx(cost.epoch_usd[0], rel=1e-12)
+    assert cost.epoch_usd[2] >= cost.epoch_usd[0] * (1.0 - 1e-4)  # bids are of a grid
+
+
+def test_synthetic_data_are_neither_downloaded_nor_stored(
+    bill_of: BillOf, record: dict[str, Any]
+) -> None:
+    """They are made where the training runs."""
+    made = replace(load_workload("resnet50"), loader="synthetic")
+    assert made.disk_gb == pytest.approx(
+        load_workload("resnet50").disk_gb - made.dataset_gb
+    )
+    real, synthetic = (bill_of(record, workload=one) for one in ("resnet50", made))
+    assert synthetic.terms.dataset_gb == synthetic.terms.download_h[0] == 0.0
+    assert real.terms.download_h[0] > 0.0
+
+
+def test_each_gpu_takes_as_many_samples_as_the_others(
+    bill_of: BillOf, record: dict[str, Any]
+) -> None:
+    """20 samples on 8 GPUs are dealt out as 24; on one, two and four they are 20."""
+    small = replace(load_workload("resnet50"), samples_per_epoch=20.0)
+    records = [record | {"id": n, "num_gpus": n} for n in (1, 2, 4, 8)]
+    cost = bill_of(*records, workload=small, rate=1.0)
+    assert (3600.0 * cost.epoch_hours).tolist() == pytest.approx([20, 20, 20, 24])
 
 
 @given(one=st.floats(5.0, 5000.0), other=st.floats(5.0, 5000.0))

@@ -307,6 +307,17 @@ def test_the_price_is_for_the_disk_asked_for(record: dict[str, Any]) -> None:
     assert not not_repriced[0]
 
 
+@pytest.mark.parametrize(
+    ("duration", "left"), [(-3600, 0.0), (-0.5, 0.0), (0, 0.0), (60, 60.0)]
+)
+def test_an_offer_that_has_ended_has_no_time_left(
+    record: dict[str, Any], duration: float, left: float
+) -> None:
+    """It does not stand for ever, as one does of which nobody says when it ends."""
+    assert parse_one(record | {"duration": duration}).duration_s[0] == left
+    assert math.isnan(parse_one(record | {"duration": None}).duration_s[0])
+
+
 @pytest.mark.parametrize("field", ["dph_base", "storage_cost"])
 def test_a_price_that_cannot_be_taken_apart_stands(
     record: dict[str, Any], field: str

@@ -42,6 +42,17 @@ def test_more_gpus_are_never_slower(
     assert found == sorted(found)
 
 
+def test_gradients_in_half_precision_take_half_the_exchange(
+    record: dict[str, Any],
+) -> None:
+    """Gradients have the precision of the weights: without FP32 ones two bytes each."""
+    machine = record | ROOMY | {"gpu_name": "RTX 4090", "num_gpus": 4}
+    mixed = replace(load_workload("bert-base"), precision="bf16")
+    lean = replace(mixed, master_weights=False)
+    limits = [throughput(w, machine).limits["gradients"][0] for w in (mixed, lean)]
+    assert limits[1] == pytest.approx(2.0 * limits[0])
+
+
 def test_gradients_are_exchanged_once_an_optimizer_step(record: dict[str, Any]) -> None:
     """Four times the batch an optimizer step, four times the limit of the exchange."""
     machine = record | ROOMY | {"gpu_name": "RTX 4090", "num_gpus": 4}

@@ -36,8 +36,8 @@ LARGE = replace(
 )
 
 
-def need(workload: Workload, gpus: int = 1, threads: float = 16.0) -> HostMemory:
-    return host_memory(workload, [gpus], [threads], [64])
+def need(workload: Workload, gpus: int = 1) -> HostMemory:
+    return host_memory(workload, [gpus], [64])
 
 
 def too_small(found: HostMemory, ram_gb: float) -> bool:
@@ -65,6 +65,13 @@ def test_the_need_by_hand() -> None:
     assert found.total[0] == pytest.approx(parts[0])
 
 
+def test_a_script_states_its_workers() -> None:
+    """However many threads a machine has: more of them never need more memory."""
+    assert need(RESNET50).workers[0] == pytest.approx(WORKERS * WORKER_GB)
+    one = host_memory(RESNET50, [1], [64], loader_workers=1.0)
+    assert one.workers[0] == pytest.approx(WORKER_GB)
+
+
 def test_weights_and_a_checkpoint_are_not_held_at_once() -> None:
     """The larger of the two counts; a checkpoint and a validation leave none out."""
     whole = need(replace(RESNET50, loading="whole", checkpoint_gb=0.01))
@@ -72,12 +79,6 @@ def test_weights_and_a_checkpoint_are_not_held_at_once() -> None:
     assert whole.reckoned[0] == more.reckoned[0]
     assert whole.total[0] == pytest.approx(whole.reckoned[0] + whole.validation[0])
     assert more.total[0] - whole.total[0] == pytest.approx(5.0 - whole.weights[0])
-
-
-def test_few_threads_run_few_workers() -> None:
-    """There are no more workers than threads, and one at least."""
-    assert need(RESNET50, threads=2.0).workers[0] == pytest.approx(2 * WORKER_GB)
-    assert need(RESNET50, threads=0.5).workers[0] == pytest.approx(WORKER_GB)
 
 
 def test_who_maps_the_weights_needs_less() -> None:
@@ -147,8 +148,8 @@ def test_each_copy_of_whole_weights_counts() -> None:
 def test_a_fitted_batch_makes_no_host_surely_too_small() -> None:
     """What is prefetched of a batch that nobody asked for is a risk and no more."""
     batch = [200_000]  # 1.1 TB of prefetched images
-    asked = host_memory(RESNET50, [1], [16.0], batch)
-    fitted = host_memory(RESNET50, [1], [16.0], batch, fitted=True)
+    asked = host_memory(RESNET50, [1], batch)
+    fitted = host_memory(RESNET50, [1], batch, fitted=True)
     ram = np.array([64.0])
     assert fitted.total[0] == asked.total[0] > 1000.0
     assert host_risk(fitted.total, ram)[0] > 0.99
@@ -156,7 +157,7 @@ def test_a_fitted_batch_makes_no_host_surely_too_small() -> None:
     assert not too_small(fitted, 64.0)
     assert too_small(fitted, 1.0)  # even a process alone needs more
     stated = replace(RESNET50, host_ram_gb=500.0)
-    assert too_small(host_memory(stated, [1], [16.0], batch, fitted=True), 64.0)
+    assert too_small(host_memory(stated, [1], batch, fitted=True), 64.0)
 
 
 def test_failed_starts_by_hand() -> None:
