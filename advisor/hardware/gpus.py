@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import statistics
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -66,7 +67,7 @@ class Gpu:
     interconnect : ``"sxm"`` (NVLink or the like on the board), ``"nvlink"``
         (bridge), ``"pcie-p2p"`` (peer to peer), ``"pcie"`` (through the host)
     source : where the figures come from and which are derived
-    matmul_share : measured rate of large FP16 matrix products over `fp16_tflops`
+    matmul_share : measured rate of large FP16 and BF16 products over `fp16_tflops`
         (``data/matmul.csv``); where nobody published one, what boards of its kind
         sustain (`advisor.hardware.boards`)
     fp32_share : the same of plain FP32, without TF32, over `fp32_tflops`
@@ -310,14 +311,18 @@ def matmul_measurements() -> Mapping[str, int]:
     return {gpu: int(count) for gpu, count in read_csv(MATMUL, ("gpu", "measurements"))}
 
 
-def matmul_rates(precision: str) -> Mapping[str, float]:
-    """Return the published rates of large matrix products by GPU, 10^12 FLOP/s."""
-    rows = read_csv(MATMUL, ("gpu", f"{precision}_matmul_tflops"))
-    return {gpu: float(tflops) for gpu, tflops in rows if tflops}
+def matmul_rates(*precisions: str) -> Mapping[str, float]:
+    """Return the published rates of large matrix products by GPU, 10^12 FLOP/s.
+
+    Of several precisions that a card runs alike the geometric mean of those published.
+    """
+    rows = read_csv(MATMUL, ("gpu", *(f"{one}_matmul_tflops" for one in precisions)))
+    published = {gpu: [float(one) for one in rates if one] for gpu, *rates in rows}
+    return {gpu: statistics.geometric_mean(of) for gpu, of in published.items() if of}
 
 
 @cache
 def load_gpus() -> GpuTable:
     """Load the GPU table that ships with the package, once per process."""
     gpus = [Gpu(**typed(Gpu, row, *_MEASURED)) for row in read_records(_TABLE)]
-    return GpuTable(with_shares(gpus, matmul_rates("fp16"), matmul_rates("fp32")))
+    return GpuTable(with_shares(gpus, matmul_rates("fp16", "bf16"), matmul_rates("fp32")))

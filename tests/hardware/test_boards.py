@@ -12,7 +12,7 @@ from advisor.hardware.gpus import Gpu, load_gpus, matmul_rates
 
 GPUS = load_gpus()
 NVIDIA = [gpu for gpu in GPUS.rows if gpu.vendor == "NVIDIA"]
-MEASURED, SINGLE = matmul_rates("fp16"), matmul_rates("fp32")
+MEASURED, SINGLE = matmul_rates("fp16", "bf16"), matmul_rates("fp32")
 
 
 def new(gpu: Gpu) -> Gpu:
