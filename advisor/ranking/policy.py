@@ -6,7 +6,6 @@ that another beats on both cost and time is no choice where the Pareto front is 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Literal, Self, get_args
@@ -56,12 +55,6 @@ class Policy:
     max_epoch_usd: float | None = None
     max_usd_per_hour: float | None = None
     pareto: bool = False
-
-    @property
-    def limits_the_job(self) -> bool:
-        """Whether the job's cost or time has a limit."""
-        limits = (self.deadline_h, self.budget_usd, self.max_epoch_usd)
-        return limits != (None, None, None)
 
 
 OF_CHOICE = frozenset(
@@ -145,19 +138,49 @@ def chosen(
     return choices, alternatives, +excluded
 
 
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A limit that the user set, and what it limits on N offers.
+
+    Attributes
+    ----------
+    reason : why an offer is left out that does not meet it
+    values : what is limited, in the unit of `most`, shape (N,)
+    most : the highest value that is allowed
+    """
+
+    reason: str
+    values: FloatArray
+    most: float
+
+    @property
+    def met(self) -> BoolArray:
+        """Which offers meet it, shape (N,); one whose value is unknown does not."""
+        met: BoolArray = self.values <= self.most
+        return met
+
+
+def limits(cost: Costs, policy: Policy) -> list[Limit]:
+    """Return the limits that the user set, in the order in which offers are left out."""
+    return [
+        Limit(reason, values, most)
+        for reason, values, most in (
+            ("price", cost.usd_per_hour, policy.max_usd_per_hour),
+            ("misses_deadline", cost.job_hours, policy.deadline_h),
+            ("over_budget", cost.job_usd, policy.budget_usd),
+            ("epoch_too_dear", cost.epoch_usd, policy.max_epoch_usd),
+        )
+        if most is not None
+    ]
+
+
 def within_limits(cost: Costs, policy: Policy) -> tuple[BoolArray, Counter[str]]:
     """Return which usable offers meet the limits, and how many do not meet which."""
     within, counts = cost.usable.copy(), Counter[str]()
-    for reason, values, most in (
-        ("price", cost.usd_per_hour, policy.max_usd_per_hour),
-        ("misses_deadline", cost.job_hours, policy.deadline_h),
-        ("over_budget", cost.job_usd, policy.budget_usd),
-        ("epoch_too_dear", cost.epoch_usd, policy.max_epoch_usd),
-    ):
-        if most is not None:
-            out = within & ~(values <= most)
-            counts[reason] = int(out.sum())
-            within &= ~out
+    for limit in limits(cost, policy):
+        out = within & ~limit.met
+        counts[limit.reason] = int(out.sum())
+        within &= ~out
     return within, +counts
 
 
@@ -232,23 +255,60 @@ def pareto_front(order: IntArray, usd: FloatArray, hours: FloatArray) -> IntArra
     return order[front[order]]
 
 
-def nearest_misses(cost: Costs, policy: Policy) -> IntArray:
-    """Return the positions of the offers that `refusal` may name, in their order."""
-    (able,) = np.nonzero(cost.usable)
-    in_time = able[cost.job_hours[able] <= allowed_h(policy)]
-    looked_at = (
-        (able, cost.job_hours),
-        (able, cost.job_usd),
-        (in_time, cost.job_usd),
-        (in_time, cost.epoch_usd),
+@dataclass(frozen=True, slots=True)
+class Miss:
+    """Which limit leaves nothing, and what comes nearest to it.
+
+    Attributes
+    ----------
+    limit : the first that no offer meets of those that meet the limits before it
+    nearest : position of the offer with the least value of it among those that meet
+        all other limits; where there is none, among those that meet the limits before
+    kept : the other limits that `nearest` meets
+    missed : the other limits that it does not meet: they have to be loosened, too
+    least : position of the offer with the least value of all
+    """
+
+    limit: Limit
+    nearest: int
+    kept: tuple[Limit, ...]
+    missed: tuple[Limit, ...]
+    least: int
+
+
+def nearest_miss(cost: Costs, policy: Policy) -> Miss | None:
+    """Return which limit leaves nothing; None: there is no usable offer, or a choice."""
+    listed, left = limits(cost, policy), cost.usable
+    for at, limit in enumerate(listed):
+        meeting = left & limit.met
+        if left.any() and not meeting.any():
+            return _miss(limit, listed[:at] + listed[at + 1 :], left, cost.usable)
+        left = meeting
+    return None
+
+
+def _miss(limit: Limit, others: list[Limit], left: BoolArray, usable: BoolArray) -> Miss:
+    """Return what comes nearest to a limit that none of those that are left meets."""
+    meeting = np.logical_and.reduce([usable, *(other.met for other in others)])
+    among = meeting if meeting.any() else left
+    nearest = least_of(limit.values, np.flatnonzero(among))
+    return Miss(
+        limit=limit,
+        nearest=nearest,
+        kept=tuple(other for other in others if other.met[nearest]),
+        missed=tuple(other for other in others if not other.met[nearest]),
+        least=least_of(limit.values, np.flatnonzero(usable)),
     )
-    nearest = [least_of(values, places) for places, values in looked_at if len(places)]
-    return ascending(np.array(nearest, dtype=np.int64))
 
 
-def allowed_h(policy: Policy) -> float:
-    """Return the hours that the job may take."""
-    return math.inf if policy.deadline_h is None else policy.deadline_h
+def nearest_misses(cost: Costs, policy: Policy) -> IntArray:
+    """Return the positions of the offers that a refusal names, in their order.
+
+    Among these alone `nearest_miss` finds the same limit and the same offers.
+    """
+    miss = nearest_miss(cost, policy)
+    named = () if miss is None else (miss.nearest, miss.least)
+    return ascending(np.array(named, dtype=np.int64))
 
 
 def least_of(values: FloatArray, places: IntArray) -> int:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import math
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from decimal import ROUND_CEILING, Context
 
 import numpy as np
 
 from advisor.base.errors import AdvisorError, Given, NothingFitsError, OverBudgetError
 from advisor.base.units import GB_PER_GIB
-from advisor.cost.job import Job
 from advisor.market.offers import Offers
-from advisor.ranking.policy import Costs, Policy, allowed_h, least_of
+from advisor.ranking.evaluation import Evaluator, why_unusable
+from advisor.ranking.policy import Costs, Limit, Miss, nearest_miss, within_limits
 from advisor.ranking.ranking import Ranking
 from advisor.workloads.fitting import what_would_fit
 from advisor.workloads.memory import memory_gb
@@ -18,6 +21,32 @@ from advisor.workloads.memory import memory_gb
 _SETTINGS = Given("settings")
 _USUAL_GIB = 24
 """Memory of a usual GPU for rent, for which the way out is computed."""
+
+_NAMES: Mapping[str, str | Given] = {
+    "price": Given("max_usd_per_hour"),
+    "misses_deadline": "the deadline",
+    "over_budget": "the budget",
+    "epoch_too_dear": Given("max_epoch_usd"),
+}
+"""Reason to leave an offer out -> how the limit is called that does."""
+
+_UNITS = {
+    "price": "${}/h",
+    "misses_deadline": "{} h",
+    "over_budget": "${}",
+    "epoch_too_dear": "${} per epoch",
+}
+"""Reason to leave an offer out -> a figure of that limit with its unit."""
+
+_OF_COST = frozenset({"over_budget", "epoch_too_dear"})
+"""Limits of what is paid in the end: an offer fits, and is too dear."""
+
+_OF_JOB = frozenset({"misses_deadline", "over_budget"})
+"""Limits of the whole job, which fewer epochs may meet."""
+
+_LEAST_DIGITS = 3
+_SURELY = 1.0 + 1e-9
+"""Factor that is far above how a figure is rounded from one computation to the next."""
 
 
 def nothing_left(ranking: Ranking) -> AdvisorError:
@@ -28,9 +57,10 @@ def nothing_left(ranking: Ranking) -> AdvisorError:
             "loosen the constraints, or try again later"
         )
         return NothingFitsError(message)
-    if ranking.policy.limits_the_job and ranking.usable.any():
-        cost = Costs.of(ranking.bill, ranking.usable, ranking.policy)
-        return refusal(ranking.offers, cost, ranking.job, ranking.policy)
+    cost = Costs.of(ranking.bill, ranking.usable, ranking.policy)
+    miss = nearest_miss(cost, ranking.policy)
+    if miss is not None:
+        return refusal(ranking, cost, miss)
     counts = ", ".join(f"{name} {count:,}" for name, count in ranking.excluded.items())
     out = f" (left out: {counts})" if counts else ""
     return NothingFitsError(f"no offer fits{out}: ", *_what_helps(ranking))
@@ -50,43 +80,27 @@ def _what_helps(ranking: Ranking) -> tuple[str | Given, ...]:
     )
 
 
-def refusal(offers: Offers, cost: Costs, job: Job, policy: Policy) -> AdvisorError:
-    """Return the error of limits that leave nothing: the nearest miss, and a way out.
-
-    One offer at least must be usable.
-    """
-    (able,) = np.nonzero(cost.usable)
-    fastest = least_of(cost.job_hours, able)
-    deadline = policy.deadline_h
-    if deadline is not None and not cost.job_hours[fastest] <= deadline:
-        share = deadline / float(cost.job_hours[fastest])
-        return NothingFitsError(
-            f"no offer meets the deadline of {deadline:.3g} h; the nearest is "
-            f"{_named(offers, cost, fastest)}: allow {cost.job_hours[fastest]:.3g} h"
-            f"{_fewer(job, share)}"
-        )
-    in_time = able[cost.job_hours[able] <= allowed_h(policy)]
-    cheapest_epoch = least_of(cost.epoch_usd, in_time)
-    most, least = policy.max_epoch_usd, float(cost.epoch_usd[cheapest_epoch])
-    if most is not None and not least <= most:
-        return OverBudgetError(
-            f"no offer costs at most ${most:.4g} per epoch; the cheapest is "
-            f"{_named(offers, cost, cheapest_epoch)}: allow ${least:.4g} per epoch"
-        )
-    if policy.budget_usd is None:
-        message = "no offer meets all limits at once: loosen one of them"
-        return NothingFitsError(message)
-    budget = policy.budget_usd
-    nearest = least_of(cost.job_usd, in_time)
-    cheapest = least_of(cost.job_usd, able)
-    in_words = "" if deadline is None else " that meets the deadline"
-    slower = ""
-    if cheapest != nearest:
-        slower = f"; without the deadline {_named(offers, cost, cheapest)}"
-    return OverBudgetError(
-        f"no offer meets the budget of ${budget:,.2f}; the cheapest{in_words} is "
-        f"{_named(offers, cost, nearest)}: allow ${cost.job_usd[nearest]:,.2f}"
-        f"{_fewer(job, budget / float(cost.job_usd[nearest]))}{slower}"
+def refusal(ranking: Ranking, cost: Costs, miss: Miss) -> AdvisorError:
+    """Return the error of limits that leave nothing: which refuses, and a way out."""
+    limit, nearest, least = miss.limit, miss.nearest, miss.least
+    meets: tuple[str | Given, ...] = ()
+    without: tuple[str | Given, ...] = ()
+    if nearest != least:
+        meets = (" that meets ", *_names(miss.kept))
+        dropped = [other for other in miss.kept if not other.met[least]]
+        named = f" {_named(ranking.offers, cost, least)}"
+        without = ("; without ", *_names(dropped), named)
+    amounts = [_amount(one, _enough(one, nearest)) for one in (limit, *miss.missed)]
+    dear = limit.reason in _OF_COST
+    error = OverBudgetError if dear else NothingFitsError
+    return error(
+        *("no offer meets ", _NAMES[limit.reason]),
+        f" of {_amount(limit, _as_set(limit))}; the {'cheapest' if dear else 'nearest'}",
+        *meets,
+        f" is {_named(ranking.offers, cost, nearest)}: allow ",
+        *_in_words(amounts),
+        _fewer(ranking, miss),
+        *without,
     )
 
 
@@ -96,7 +110,66 @@ def _named(offers: Offers, cost: Costs, at: int) -> str:
     return f"offer {offers.offer_id[at]} ({gpus}) with {figures}"
 
 
-def _fewer(job: Job, share: float) -> str:
-    """Return how many epochs about fit, if any do."""
-    epochs = math.floor(job.epochs * share)
-    return f" or train {epochs} of {job.epochs} epochs" if epochs >= 1 else ""
+def _names(several: Sequence[Limit]) -> Iterator[str | Given]:
+    """Yield the names of limits, as a list in words."""
+    return _in_words([_NAMES[limit.reason] for limit in several])
+
+
+def _in_words(several: Sequence[str | Given]) -> Iterator[str | Given]:
+    """Yield what stands between the items of a list, too."""
+    for at, one in enumerate(several):
+        if at:
+            yield " and " if at == len(several) - 1 else ", "
+        yield one
+
+
+def _amount(limit: Limit, figure: str) -> str:
+    """Return a figure with the limit's unit."""
+    return _UNITS[limit.reason].format(figure)
+
+
+def _as_set(limit: Limit) -> str:
+    """Return what a limit allows: cents of a budget, of others what tells them apart."""
+    most = limit.most
+    return f"{most:,.2f}" if limit.reason == "over_budget" else f"{most:,.4g}"
+
+
+def _enough(limit: Limit, at: int) -> str:
+    """Return what a limit must allow for an offer: hundredths, three digits at least.
+
+    Rounded up, from a little more than the value: whoever allows what is shown would be
+    refused again for a digit that is not, or by how a duration is read as seconds.
+    """
+    value = float(limit.values[at])
+    digits = max(_LEAST_DIGITS, len(f"{value:.2f}") - 1)
+    up = Context(prec=digits, rounding=ROUND_CEILING)
+    return f"{up.create_decimal_from_float(value * _SURELY):,f}"
+
+
+def _fewer(ranking: Ranking, miss: Miss) -> str:
+    """Return how many epochs the nearest offer trains within all limits, if any."""
+    if miss.limit.reason not in _OF_JOB:
+        return ""
+    epochs, most = _epochs_within(ranking, miss.nearest), ranking.job.epochs
+    return f" or train {epochs:,} of {most:,} epochs" if epochs else ""
+
+
+def _epochs_within(ranking: Ranking, at: int) -> int:
+    """Return how many epochs an offer trains within all limits, 0: none.
+
+    By the bill of each number that is tried: setting up takes its time and its money
+    however few epochs follow, and the best bid and the moves depend on them, too.
+    """
+    offers, policy = ranking.offers.take(np.array([at])), ranking.policy
+    evaluator = Evaluator.of(ranking.job, ranking.tables)
+    here = evaluator.performance(offers)
+
+    def too_many(epochs: int) -> bool:
+        job = replace(ranking.job, epochs=epochs)
+        bill = replace(evaluator, job=job).bill(offers, here)
+        usable = why_unusable(here, bill, job) == ""
+        within, _ = within_limits(Costs.of(bill, usable, policy), policy)
+        return not within.any()
+
+    # What is found was tried: the search goes above a number only where that fits.
+    return bisect_left(range(1, ranking.job.epochs), True, key=too_many)

@@ -301,6 +301,33 @@ def test_a_missed_deadline_is_exit_code_3(advisor: Advisor) -> None:
     assert "the nearest is offer" in outcome.stderr
 
 
+@pytest.mark.parametrize(
+    "limit",
+    [
+        *(("--budget", "0.4"), ("--budget", "0.9"), ("--deadline", "2h")),
+        ("--deadline", "5h", "--budget", "5"),
+        ("--deadline", "5h", "--budget", "3", "--max-price", "0.1", "--interruptible"),
+    ],
+)
+def test_as_many_epochs_as_a_refusal_advises_fit(
+    advisor: Advisor, limit: tuple[str, ...]
+) -> None:
+    """The same command with them has a choice: setting up costs what it did."""
+    told = advisor("rank", "resnet50", *limit).stderr
+    (epochs,) = re.findall(r" or train (\d+) of 90 epochs", told)
+    assert advisor("rank", "resnet50", *limit, "--epochs", epochs).exit_code == 0
+
+
+def test_a_highest_price_that_refuses_is_named(advisor: Advisor) -> None:
+    """Not the budget, which offers meet; the price that is told is enough."""
+    asked = ("rank", "resnet50", "--interruptible", "--budget", "1000", "--max-price")
+    outcome = advisor(*asked, "0.0001")
+    assert outcome.exit_code == 3
+    assert "no offer meets --max-price of $0.0001/h; " in outcome.stderr
+    (enough,) = re.findall(r": allow \$([\d.]+)/h$", outcome.stderr.strip())
+    assert advisor(*asked, enough).exit_code == 0
+
+
 def test_pareto_has_no_offer_that_another_beats(advisor: Advisor) -> None:
     """Along the front the cost of the job rises and its time falls."""
     arguments = ("rank", "--workload", "resnet50", "--pareto", "--json")

@@ -51,6 +51,7 @@ CHOICES = st.builds(
     deadline_h=st.none() | st.sampled_from([0.1, 20.0, 60.0]),
     budget_usd=st.none() | st.sampled_from([0.01, 5.0, 50.0]),
     max_epoch_usd=st.none() | st.just(0.05),
+    max_usd_per_hour=st.none() | st.sampled_from([0.001, 0.1]),
     pareto=st.booleans(),
 )
 
