@@ -452,14 +452,21 @@ def speech() -> list[Workload]:
     return [wav, whisper]
 
 
+SD15_FORWARD, SD15_UNET = 1934.0, 804.0
+"""10^9 operations of a forward pass, and of the U-Net in it, see ``sd15-lora``."""
+
+
 def others() -> list[Workload]:
     """Return diffusion, recommenders, graphs, reinforcement learning, tables."""
     none = {"benchmark": "", "benchmark_units_per_sample": 1.0}
     unit = {"benchmark_units_per_sample": (1.0, "there is no benchmark of it")}
     full = derived("sd15-lora", "sd15-full", "Stable Diffusion 1.5, the whole U-Net", {
         "training_flops_factor": (
-            2.3, "derived: the U-Net three times its forward pass, the encoders once"
+            round((SD15_FORWARD + 2.0 * SD15_UNET) / SD15_FORWARD, 2),
+            ("derived: the U-Net, 804, three times its forward pass, the encoders, "
+             "1,130, once; what checkpointing computes again is not in it"),
         ),
+        "epochs": (1, "assumption: 212,776 steps of one image"),
         "trainable_parameters_m": (859.5, "BK-SDM model card: U-Net of 860 million"),
         "state_bytes_per_trainable": (18.0, "stas00/ml-engineering: mixed AdamW"),
         "checkpoint_gb": (10.3, "derived: 12 B a trained parameter"),
