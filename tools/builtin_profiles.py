@@ -13,6 +13,7 @@ from advisor.workloads.load import load_workload
 from advisor.workloads.profile import Workload
 from advisor.workloads.transformer import Transformer, transformer_profile
 from fine_tuned_profiles import PADDED, fine_tuned
+from mobile_nets import efficientnet, mobilenetv3_large
 from profile_parts import (
     CHECKPOINTED_BY_VECTORLM,
     FROM_MEMORY,
@@ -24,10 +25,18 @@ from profile_parts import (
 from sources import Texts
 
 TORCHVISION = "torchvision 0.29.2 weights meta"
+TIMM = "on a 24 GB RTX 3090, AMP channels-last (timm repo aa4b5850)"
 TIMM_BOUND = (
-    "assumption: between the bounds that timm's largest batches on a 24 GB RTX 3090 set, "
-    "AMP channels-last (timm repo aa4b5850): {held} fits, {more} does not"
+    "assumption: between the bounds that timm's largest batches at 224 pixels set "
+    f"{TIMM}: {{held}} fits, {{more}} does not"
 )
+MOBILE = (
+    "formula: what autograd saves layer by layer (tools/mobile_nets.py: 44.5 MB for "
+    "efficientnet-b0, where 44.1 and the image were counted) at {pixels} pixels; timm's "
+    f"largest batch {TIMM}, {{held}}"
+)
+PREPARED_512_MS = 5.0
+"""Milliseconds to resize, flip and normalize an image of 512 pixels, see sd15-lora."""
 SCALED_KERNELS = "assumption: those of {base}, by the number of blocks"
 
 
@@ -56,21 +65,19 @@ def vision(  # noqa: PLR0917
     parameters_m: float,
     gflops: float,
     recipe: tuple[int, str],
-    held: tuple[int, int, float],
+    kept: tuple[float, str],
     kernels: float,
     batch: int,
     benchmark: str | None = None,
     state: float = 14.0,
+    pixels: int = 224,
 ) -> Workload:
-    """Return a classifier of ImageNet-1k; `held`: largest batch, the next, MB between."""
-    fits, more, activation_mb = held
-    figures = {
+    """Return a classifier of ImageNet-1k; `kept`: MB of a sample, and their source."""
+    figures: Figures = {
         **weights(parameters_m, TORCHVISION, state),
         **epochs(*recipe),
         "forward_gflops_per_sample": (gflops, f"{TORCHVISION}: 2 x {gflops / 2:g} GMACs"),
-        "activation_mb_per_sample": (
-            activation_mb, TIMM_BOUND.format(held=fits, more=more)
-        ),
+        "activation_mb_per_sample": kept,
         "kernels_per_step": (kernels, SCALED_KERNELS.format(base=base)),
         "batch_size": (batch, "assumption: of a usual size for one GPU"),
     }  # fmt: skip
@@ -78,11 +85,39 @@ def vision(  # noqa: PLR0917
         figures["state_bytes_per_trainable"] = (
             state, "stas00/ml-engineering training/performance: mixed-precision AdamW"
         )  # fmt: skip
+    if pixels != 224:
+        figures |= of_pixels(load_workload(base), pixels)
     told = None if benchmark is None else {"benchmark": benchmark}
     if benchmark is not None:
         figures["benchmark_units_per_sample"] = (1.0, "the benchmark counts the same")
     text = f"{title} on ImageNet-1k, {recipe[0]} epochs"
-    return derived(base, name, text, figures, told)
+    sample = f"image {pixels}x{pixels}"
+    return derived(base, name, text, figures, told, sample=sample)
+
+
+def of_pixels(base: Workload, pixels: int) -> Figures:
+    """Return what follows for images of another size than the 224 pixels of `base`."""
+    larger = (pixels / 224) ** 2
+    more_ms = PREPARED_512_MS / 512**2 * (pixels**2 - 224**2)
+    return {
+        "gpu_bytes_per_sample": (
+            float(3 * pixels**2 * 4),
+            f"derived: 3 x {pixels} x {pixels} x 4 B",
+        ),
+        "cpu_ms_per_sample": (
+            round(base.cpu_ms_per_sample + more_ms, 1),
+            (
+                f"assumption: {base.cpu_ms_per_sample:g} ms at 224 pixels, and "
+                f"{more_ms:.1f} ms to resize and normalize {larger:.2g} times as many "
+                "(sd15-lora: 5 ms at 512)"
+            ),
+        ),
+    }
+
+
+def between(held: int, more: int, activation_mb: float) -> tuple[float, str]:
+    """Return the MB of a sample between those of timm's largest batch and the next."""
+    return activation_mb, TIMM_BOUND.format(held=held, more=more)
 
 
 def classifiers() -> list[Workload]:
@@ -91,26 +126,31 @@ def classifiers() -> list[Workload]:
     not_found = "assumption: its recipe's epochs were not found; as "
     return [
         vision("resnet50", "resnet101", "ResNet-101", 44.55, 15.602, (90, yolov5),
-               (256, 384, 70.0), 1170, 128, "resnet101"),
+               between(256, 384, 70.0), 1170, 128, "resnet101"),
         vision("vit-b16", "vit-s16", "ViT-S/16", 22.05, 9.22,
-               (300, "DeiT command lines, --epochs 300"), (384, 512, 52.0), 780, 256,
-               "vit_small_patch16_224", state=18.0),
+               (300, "DeiT command lines, --epochs 300"), between(384, 512, 52.0),
+               780, 256, "vit_small_patch16_224", state=18.0),
         vision("vit-b16", "vit-l16", "ViT-L/16", 304.33, 123.11,
-               (300, not_found + "ViT-B/16"), (64, 96, 240.0), 1560, 48,
+               (300, not_found + "ViT-B/16"), between(64, 96, 240.0), 1560, 48,
                "vit_large_patch16_224", state=18.0),
         vision("resnet50", "convnext-tiny", "ConvNeXt-T", 28.59, 8.912,
-               (300, not_found + "Swin-T"), (256, 384, 75.0), 900, 128,
+               (300, not_found + "Swin-T"), between(256, 384, 75.0), 900, 128,
                "convnext_tiny", state=18.0),
         vision("vit-b16", "swin-tiny", "Swin-T", 28.29, 8.982,
                (300, "Swin get_started: 8 GPUs, 300 epochs, 128 a GPU"),
-               (256, 384, 78.0), 1800, 128,
+               between(256, 384, 78.0), 1800, 128,
                "swin_tiny_patch4_window7_224", state=18.0),
         vision("efficientnet-b0", "mobilenetv3-large", "MobileNetV3-L", 5.48, 0.434,
-               (600, "timm hfdocs training_script"), (512, 640, 30.0), 760, 512,
+               (600, "timm hfdocs training_script"),
+               (round(mobilenetv3_large().kept_mb, 1),
+                MOBILE.format(pixels=224, held="512, is the first that it tried")),
+               760, 512,
                "mobilenetv3_large_100", state=18.0),
         vision("efficientnet-b0", "efficientnet-b4", "EfficientNet-B4 at 380 pixels",
-               19.34, 8.788, (450, not_found + "timm's B2"), (64, 96, 300.0), 1940, 48,
-               "efficientnet-b4", state=18.0),
+               19.34, 8.788, (450, not_found + "timm's B2"),
+               (round(efficientnet(1.4, 1.8, 380).kept_mb, 1),
+                MOBILE.format(pixels=380, held="64 at 380, bounds it by 357 MB")),
+               1940, 48, "efficientnet-b4", state=18.0, pixels=380),
     ]  # fmt: skip
 
 
@@ -193,13 +233,22 @@ def detection() -> list[Workload]:
         **weights(42.0, TORCHVISION),
         **epochs(127, "derived: mmsegmentation's 160,000 iterations of 16 images"),
         "samples_per_epoch": (20_210, f"ADE20K training images; {FROM_MEMORY}"),
-        "forward_gflops_per_sample": (357.44, f"{TORCHVISION}: 2 x 178.722 GMACs at 520"),
+        "forward_gflops_per_sample": (
+            347.1,
+            ("formula: 2 x 173.54 GMACs at 512 pixels, 150 classes; the same gives the "
+             f"178.72 of {TORCHVISION} at 520, 21 classes"),
+        ),
         "activation_mb_per_sample": (
             1900.0, "assumption: 8.9 GB a GPU with 4 images (mmsegmentation, 512 pixels)"
         ),
         "gpu_bytes_per_sample": (3_145_728, "derived: 3 x 512 x 512 x 4 B"),
         "disk_bytes_per_sample": (45_000, "assumption: an image of ADE20K"),
         "dataset_gb": (1.0, "assumption: ADE20K, images and masks"),
+        "cpu_ms_per_sample": (
+            7.0,
+            ("assumption: decode 1 ms (3.7 of a COCO image, by the bytes), mask 1 ms, "
+             "crop and normalize 5 ms at 512 pixels (sd15-lora)"),
+        ),
         "kernels_per_step": (900, SCALED_KERNELS.format(base="resnet50")),
         "batch_size": (4, "torchvision and mmsegmentation recipes: 4 a GPU"),
     }, {"benchmark": "", "benchmark_units_per_sample": 1.0},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -267,3 +268,68 @@ def test_what_checkpointing_computes_again_is_not_in_the_factor(
     assert whole == pytest.approx(operations, rel=6e-3)
     again = whole * workload.recomputation
     assert again == pytest.approx(checkpointed, rel=6e-3)
+
+
+@pytest.mark.parametrize(
+    "workload",
+    [
+        one
+        for one in BUILT_IN
+        if re.match(r"(image|slice) \d+x\d+", one.sample)
+        and "encoded before" not in one.reference.input_pipeline
+    ],
+    ids=lambda workload: workload.name,
+)
+def test_an_image_has_the_bytes_of_its_pixels(workload: Workload) -> None:
+    """The GPU gets FP32 channels, of the size that the profile says.
+
+    YOLO's are bytes, a slice has one channel, SimCLR has two views; with an image of
+    Stable Diffusion come 77 numbers of 8 bytes.
+    """
+    found = re.search(r"(\d+)x(\d+)", workload.sample)
+    assert found is not None
+    pixels = int(found[1]) * int(found[2])
+    others = {"yolov8": 3, "unet": 4, "simclr": 24}
+    each_bytes = next((b for of, b in others.items() if workload.name.startswith(of)), 12)
+    text = 77 * 8 if "caption" in workload.sample else 0
+    assert workload.gpu_bytes_per_sample == each_bytes * pixels + text
+
+
+def test_efficientnet_b4_is_of_380_pixels() -> None:
+    """3 x 380 x 380 x 4 B; timm's 64 fit a card of 24 GiB at that size, 96 do not.
+
+    Resizing and normalizing take 5 ms at 512 pixels (sd15-lora), so 1.8 ms more at 380
+    than at 224: (380^2 - 224^2) / 512^2 x 5.
+    """
+    workload = named("efficientnet-b4")
+    assert workload.gpu_bytes_per_sample == 1_732_800
+    assert workload.sample == "image 380x380"
+    assert 64 <= largest_micro_batch(workload, 24 * GB_PER_GIB) < 96
+    more_ms = (380**2 - 224**2) / 512**2 * 5
+    assert workload.cpu_ms_per_sample == pytest.approx(4.1 + more_ms, abs=0.05)
+
+
+def test_deeplab_is_of_512_pixels_and_150_classes() -> None:
+    """A ResNet-50 whose last stages keep an eighth of the pixels, ASPP and two heads.
+
+    At 520 pixels and 21 classes the same operations are torchvision's 178.72 x 10^9.
+    """
+
+    def gmacs(pixels: int, classes: int) -> float:
+        quarter, eighth = (pixels // 4) ** 2, (pixels // 8) ** 2
+        macs, inputs = 49 * 3 * 64 * (pixels // 2) ** 2, 64
+        for width, blocks, before, after in (
+            (64, 3, quarter, quarter), (128, 4, quarter, eighth),
+            (256, 6, eighth, eighth), (512, 3, eighth, eighth),
+        ):  # fmt: skip
+            macs += inputs * width * before + inputs * 4 * width * after
+            macs += (blocks - 1) * 4 * width * width * after
+            macs += blocks * (9 * width**2 + 4 * width**2) * after
+            inputs = 4 * width
+        pyramid = 2048 * 256 * (eighth + 27 * eighth + 1) + 5 * 256**2 * eighth
+        heads = 9 * (256 + 1024) * 256 + 2 * 256 * classes
+        return (macs + pyramid + heads * eighth) / 1e9
+
+    assert gmacs(520, 21) == pytest.approx(178.722, rel=1e-5)
+    found = named("deeplabv3-r50").forward_gflops_per_sample
+    assert found == pytest.approx(2 * gmacs(512, 150), rel=1e-3)
