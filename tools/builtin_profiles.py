@@ -23,6 +23,7 @@ from profile_parts import (
     without_tokens,
 )
 from sources import Texts
+from speech_nets import WAV2VEC2_FRAMES, WHISPER_SMALL, wav2vec2_ears
 
 TORCHVISION = "torchvision 0.29.2 weights meta"
 TIMM = "on a 24 GB RTX 3090, AMP channels-last (timm repo aa4b5850)"
@@ -420,17 +421,13 @@ def on_alpaca(child: Workload, alpaca: Workload, text: str, batch: int) -> Workl
 def speech() -> list[Workload]:
     """Return speech recognizers."""
     base = replace(load_workload("gpt2-124m"), precision="amp")
-    frames = 615  # 12.3 s of LibriSpeech at 50 frames a second
     child = transformer_profile(
-        base, WAV2VEC2, "wav2vec2-base", frames, source="wav2vec2"
+        base, WAV2VEC2, "wav2vec2-base", WAV2VEC2_FRAMES, source="wav2vec2"
     )
-    macs = {10: 1, 3: 512, 2: 512}  # kernel -> inputs of its convolutions
-    conv = 0.0
-    length = 12.3 * 16_000
-    for kernel, stride in ((10, 5), (3, 2), (3, 2), (3, 2), (3, 2), (2, 2), (2, 2)):
-        length /= stride
-        conv += 2 * length * kernel * macs[kernel] * 512
-    gflops = child.forward_gflops_per_sample + conv / 1e9
+    ears = wav2vec2_ears()
+    parameters_m = round(child.parameters_m + ears.parameters / 1e6, 1)
+    gflops = child.forward_gflops_per_sample + ears.flops / 1e9
+    kept_mb = child.activation_mb_per_sample + ears.kept_bytes / 1e6
     tuned = without_tokens(kept(child, base, "wav2vec 2.0 base on LibriSpeech 960 h", 8))
     libri = "HF k2-fsa/LibriSpeech: 281,241 utterances, 961.1 h, 60.0 GB"
     wav = replace(
@@ -440,6 +437,10 @@ def speech() -> list[Workload]:
         samples_per_epoch=281_241.0,
         epochs=40,
         forward_gflops_per_sample=round(gflops, 1),
+        parameters_m=parameters_m,
+        trainable_parameters_m=parameters_m,
+        activation_mb_per_sample=round(kept_mb, 1),
+        checkpoint_gb=round(parameters_m * 12.0 / 1e3, 2),
         dataset_gb=60.0,
         disk_bytes_per_sample=213_000.0,
         gpu_bytes_per_sample=787_200.0,
@@ -453,7 +454,18 @@ def speech() -> list[Workload]:
             "samples_per_epoch": libri,
             "epochs": "assumption: published recipes count steps",
             "precision": "mixed precision with a loss scaler",
-            "forward_gflops_per_sample": "formula: 7 convolutions at 16 kHz, 12 layers",
+            "forward_gflops_per_sample": (
+                "formula: 7 convolutions at 16 kHz, projection, positions, 12 layers"
+            ),
+            "parameters_m": (
+                "formula: 7 convolutions 4.2, projection 0.4, positions 4.7, 12 layers "
+                "84.9, norms and biases left out; Baevski et al., NeurIPS 2020: 95"
+            ),
+            "activation_mb_per_sample": (
+                "formula: 43 B a layer, token and width (Korthikanti et al., MLSys 2023; "
+                "autocast as counted on BERT-base), outputs of the convolutions before "
+                "and after GELU, the first one's norm in FP32"
+            ),
             "dataset_gb": libri,
             "disk_bytes_per_sample": "derived: 60.0 GB over 281,241",
             "gpu_bytes_per_sample": "derived: 12.3 s x 16,000 x 4 B",
@@ -470,11 +482,11 @@ def speech() -> list[Workload]:
         epochs=5,
         parameters_m=244.0,
         trainable_parameters_m=244.0,
-        forward_gflops_per_sample=340.0,
-        activation_mb_per_sample=900.0,
+        forward_gflops_per_sample=round(WHISPER_SMALL.gflops, 1),
+        activation_mb_per_sample=round(WHISPER_SMALL.kept_mb),
         kernels_per_step=2300.0,
         checkpoint_gb=2.93,
-        dataset_gb=5.0,
+        dataset_gb=5.8,
         disk_bytes_per_sample=480_000.0,
         gpu_bytes_per_sample=960_000.0,
         cpu_ms_per_sample=45.0,
@@ -486,13 +498,18 @@ def speech() -> list[Workload]:
             "parameters_m": "openai/whisper README",
             "trainable_parameters_m": "all parameters are trained",
             "forward_gflops_per_sample": (
-                "formula: 12 layers of 768 on 1,500 frames, 12 on 100 tokens with "
-                "attention across, output of 51,865 words"
+                "formula: 12 layers of 768 on 1,500 frames, 338, 12 on 100 tokens, 20, "
+                "keys and values of the frames for them, 42, attention across 6, two "
+                "convolutions 6, 51,865 words 8; whisper-large's comes out as counted"
             ),
-            "activation_mb_per_sample": "formula as of wav2vec2, 1,500 frames",
+            "activation_mb_per_sample": (
+                "formula: 43 B a layer, token and width (Korthikanti et al., MLSys "
+                "2023), keys and values across, words; whisper-large's is 1 % below its "
+                "count"
+            ),
             "kernels_per_step": "assumption: 24 layers, half of them with two attentions",
             "checkpoint_gb": "derived: 12 B a parameter",
-            "dataset_gb": "derived: samples x bytes",
+            "dataset_gb": f"derived: samples x bytes; weights in FP32, {FROM_MEMORY}",
             "disk_bytes_per_sample": "assumption: 30 s of compressed sound at 128 kbit/s",
             "gpu_bytes_per_sample": "derived: 80 x 3,000 x 4 B of spectrogram",
             "cpu_ms_per_sample": "assumption: decoding, and the spectrogram on the CPU",

@@ -333,3 +333,9 @@ def test_deeplab_is_of_512_pixels_and_150_classes() -> None:
     assert gmacs(520, 21) == pytest.approx(178.722, rel=1e-5)
     found = named("deeplabv3-r50").forward_gflops_per_sample
     assert found == pytest.approx(2 * gmacs(512, 150), rel=1e-3)
+
+
+def test_whisper_small_downloads_its_weights() -> None:
+    """10,000 clips of 480 kB, and 244 million parameters in FP32."""
+    expected = 1e4 * 480_000 / 1e9 + 0.244 * 4
+    assert named("whisper-small").dataset_gb == pytest.approx(expected, rel=0.01)
