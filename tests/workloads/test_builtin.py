@@ -165,6 +165,7 @@ FACTS = {
     "yolov8n": "yolov8n",
     "maskrcnn-r50": "maskrcnn_resnet50_fpn",
     "bert-base": "bert-base (finetune seq384)",
+    "bert-large": "bert-large (finetune seq384)",
 }
 
 
@@ -333,6 +334,38 @@ def test_deeplab_is_of_512_pixels_and_150_classes() -> None:
     assert gmacs(520, 21) == pytest.approx(178.722, rel=1e-5)
     found = named("deeplabv3-r50").forward_gflops_per_sample
     assert found == pytest.approx(2 * gmacs(512, 150), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "macs"),
+    [
+        # NVIDIA's NCF: 128 numbers of the user and of the item, through three layers.
+        ("ncf", 256 * 256 + 256 * 128 + 128 * 64 + 128),
+        # Nodes that each layer computes x (own features and the neighbors' mean).
+        (
+            "graphsage-products",
+            166 * 2 * 100 * 256 + 16 * 2 * 256 * 256 + 1 * 2 * 256 * 47,
+        ),
+        # MLPs of 13 numbers and of 351 products with 128 numbers, 351 products of 128.
+        (
+            "dlrm-small",
+            (13 * 512 + 512 * 256 + 256 * 128)
+            + 351 * 128
+            + (479 * 1024 + 1024 * 1024 + 1024 * 512 + 512 * 256 + 256),
+        ),
+    ],
+)
+def test_operations_of_small_nets(name: str, macs: int) -> None:
+    """A forward pass is two operations for each of these multiply-accumulates."""
+    found = named(name).forward_gflops_per_sample
+    assert found == pytest.approx(2e-9 * macs, rel=5e-3)
+
+
+def test_bert_large_downloads_its_own_weights() -> None:
+    """335 million parameters of 4 B and 0.09 GB of SQuAD; 905 B of text a sample."""
+    workload = named("bert-large")
+    assert workload.dataset_gb == pytest.approx(0.09 + 0.335 * 4, rel=0.01)
+    assert workload.disk_bytes_per_sample == 905
 
 
 def test_whisper_small_downloads_its_weights() -> None:
