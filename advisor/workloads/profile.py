@@ -275,10 +275,13 @@ class Workload:
 
         The forward pass runs once more: 4/3 where all weights are trained, 3/2 beside
         frozen ones. Of nets in front that need no gradients nothing is computed again:
-        no more than the backward pass has, which costs at least as much as the forward
-        pass of the same layers.
+        no more than the forward pass of the layers that have a backward pass. That costs
+        twice as much where their weights are trained, which are then most of the
+        parameters, and at least as much where they are frozen.
         """
         backward = max(self.training_flops_factor - 1.0, 0.0)
+        if self.trainable_parameters_m > 0.5 * self.parameters_m:
+            backward /= 2.0
         return 1.0 + min(backward, 1.0) / self.training_flops_factor
 
     @property

@@ -322,7 +322,8 @@ def profile_of(
                 "adapters in FP32: weight 4 + gradient 4 + moments 8"
             ),
         }
-    kept = {key: of for key, of in base.sources.items() if key != "padding_share"}
+    unsaid = {"padding_share", "checkpointed_mb_per_sample"}
+    kept = {key: of for key, of in base.sources.items() if key not in unsaid}
     assumed = dict.fromkeys(unknown, f"assumption: that of {base.name}")
     child = replace(
         base,

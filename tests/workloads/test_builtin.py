@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 import subprocess
 import sys
 from dataclasses import fields
@@ -164,6 +165,7 @@ FACTS = {
     "yolov8n": "yolov8n",
     "maskrcnn-r50": "maskrcnn_resnet50_fpn",
     "bert-base": "bert-base (finetune seq384)",
+    "bert-large": "bert-large (finetune seq384)",
 }
 
 
@@ -226,3 +228,147 @@ def test_published_steps_are_within_what_an_h100_can(
     workload = next(one for one in BUILT_IN if one.name == name)
     used = workload.training_gflops_per_sample / seconds_h100 / 989e3
     assert 0.02 < used < 0.8
+
+
+def named(name: str) -> Workload:
+    return next(one for one in BUILT_IN if one.name == name)
+
+
+@pytest.mark.parametrize(
+    ("name", "operations", "checkpointed"),
+    [
+        # All weights: twice the forward pass backward, once more to compute again.
+        ("sd15-full", 3 * 804 + 1130, 4 * 804 + 1130),
+        ("gpt2-1.5b", 3 * 3345.64, 4 * 3345.64),
+        ("sdxl-full", 5977.3 + 783.9 + 11901.8 + 2 * 783.9, 4 * 6761.2),
+        ("whisper-large", 3 * 2774.7, 4 * 2774.7),
+        ("mistral-7b-full", 3 * 134_089, 4 * 134_089),
+        # Adapters: gradients of activations, of attention for both of its factors.
+        ("sd15-lora", 2 * 804 + 1130, 3 * 804 + 1130),
+        ("sdxl-lora", 6018.7 + 783.9 + 5817.5 + 2 * 783.9, 3.086 * 6802.6),
+        ("flux-lora", 2 * 59_677 + 3 * 14_872, 3 * 59_677 + 4 * 14_872),
+        ("wan-lora", 2 * 82_677 + 3 * 200_907, 3 * 82_677 + 4 * 200_907),
+        ("llama-7b-lora", 2 * 6839, 3 * 6839),
+        ("llama-8b-lora", 2 * 7753.5, 3 * 7753.5),
+        ("llama-8b-qlora", 2 * 65_876, 3 * 65_876),
+        ("qwen-7b-lora", 2 * 29_802, 3 * 29_802),
+        # Published: 118.64 multiply-accumulates.
+        ("dit-xl2", 3 * 237.3, 4 * 237.3),
+    ],
+)
+def test_what_checkpointing_computes_again_is_not_in_the_factor(
+    name: str, operations: float, checkpointed: float
+) -> None:
+    """A step has 10^9 operations as derived, and those of the forward pass once more.
+
+    Of Stable Diffusion the U-Net has 804 in its forward pass, the encoders, which nothing
+    is computed again of, 1,130 of 1,934.
+    """
+    workload = named(name)
+    whole = workload.training_gflops_per_sample
+    assert whole == pytest.approx(operations, rel=6e-3)
+    again = whole * workload.recomputation
+    assert again == pytest.approx(checkpointed, rel=6e-3)
+
+
+@pytest.mark.parametrize(
+    "workload",
+    [
+        one
+        for one in BUILT_IN
+        if re.match(r"(image|slice) \d+x\d+", one.sample)
+        and "encoded before" not in one.reference.input_pipeline
+    ],
+    ids=lambda workload: workload.name,
+)
+def test_an_image_has_the_bytes_of_its_pixels(workload: Workload) -> None:
+    """The GPU gets FP32 channels, of the size that the profile says.
+
+    YOLO's are bytes, a slice has one channel, SimCLR has two views; with an image of
+    Stable Diffusion come 77 numbers of 8 bytes.
+    """
+    found = re.search(r"(\d+)x(\d+)", workload.sample)
+    assert found is not None
+    pixels = int(found[1]) * int(found[2])
+    others = {"yolov8": 3, "unet": 4, "simclr": 24}
+    each_bytes = next((b for of, b in others.items() if workload.name.startswith(of)), 12)
+    text = 77 * 8 if "caption" in workload.sample else 0
+    assert workload.gpu_bytes_per_sample == each_bytes * pixels + text
+
+
+def test_efficientnet_b4_is_of_380_pixels() -> None:
+    """3 x 380 x 380 x 4 B; timm's 64 fit a card of 24 GiB at that size, 96 do not.
+
+    Resizing and normalizing take 5 ms at 512 pixels (sd15-lora), so 1.8 ms more at 380
+    than at 224: (380^2 - 224^2) / 512^2 x 5.
+    """
+    workload = named("efficientnet-b4")
+    assert workload.gpu_bytes_per_sample == 1_732_800
+    assert workload.sample == "image 380x380"
+    assert 64 <= largest_micro_batch(workload, 24 * GB_PER_GIB) < 96
+    more_ms = (380**2 - 224**2) / 512**2 * 5
+    assert workload.cpu_ms_per_sample == pytest.approx(4.1 + more_ms, abs=0.05)
+
+
+def test_deeplab_is_of_512_pixels_and_150_classes() -> None:
+    """A ResNet-50 whose last stages keep an eighth of the pixels, ASPP and two heads.
+
+    At 520 pixels and 21 classes the same operations are torchvision's 178.72 x 10^9.
+    """
+
+    def gmacs(pixels: int, classes: int) -> float:
+        quarter, eighth = (pixels // 4) ** 2, (pixels // 8) ** 2
+        macs, inputs = 49 * 3 * 64 * (pixels // 2) ** 2, 64
+        for width, blocks, before, after in (
+            (64, 3, quarter, quarter), (128, 4, quarter, eighth),
+            (256, 6, eighth, eighth), (512, 3, eighth, eighth),
+        ):  # fmt: skip
+            macs += inputs * width * before + inputs * 4 * width * after
+            macs += (blocks - 1) * 4 * width * width * after
+            macs += blocks * (9 * width**2 + 4 * width**2) * after
+            inputs = 4 * width
+        pyramid = 2048 * 256 * (eighth + 27 * eighth + 1) + 5 * 256**2 * eighth
+        heads = 9 * (256 + 1024) * 256 + 2 * 256 * classes
+        return (macs + pyramid + heads * eighth) / 1e9
+
+    assert gmacs(520, 21) == pytest.approx(178.722, rel=1e-5)
+    found = named("deeplabv3-r50").forward_gflops_per_sample
+    assert found == pytest.approx(2 * gmacs(512, 150), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "macs"),
+    [
+        # NVIDIA's NCF: 128 numbers of the user and of the item, through three layers.
+        ("ncf", 256 * 256 + 256 * 128 + 128 * 64 + 128),
+        # Nodes that each layer computes x (own features and the neighbors' mean).
+        (
+            "graphsage-products",
+            166 * 2 * 100 * 256 + 16 * 2 * 256 * 256 + 1 * 2 * 256 * 47,
+        ),
+        # MLPs of 13 numbers and of 351 products with 128 numbers, 351 products of 128.
+        (
+            "dlrm-small",
+            (13 * 512 + 512 * 256 + 256 * 128)
+            + 351 * 128
+            + (479 * 1024 + 1024 * 1024 + 1024 * 512 + 512 * 256 + 256),
+        ),
+    ],
+)
+def test_operations_of_small_nets(name: str, macs: int) -> None:
+    """A forward pass is two operations for each of these multiply-accumulates."""
+    found = named(name).forward_gflops_per_sample
+    assert found == pytest.approx(2e-9 * macs, rel=5e-3)
+
+
+def test_bert_large_downloads_its_own_weights() -> None:
+    """335 million parameters of 4 B and 0.09 GB of SQuAD; 905 B of text a sample."""
+    workload = named("bert-large")
+    assert workload.dataset_gb == pytest.approx(0.09 + 0.335 * 4, rel=0.01)
+    assert workload.disk_bytes_per_sample == 905
+
+
+def test_whisper_small_downloads_its_weights() -> None:
+    """10,000 clips of 480 kB, and 244 million parameters in FP32."""
+    expected = 1e4 * 480_000 / 1e9 + 0.244 * 4
+    assert named("whisper-small").dataset_gb == pytest.approx(expected, rel=0.01)

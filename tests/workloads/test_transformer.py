@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from advisor.workloads.load import load_workload
+from advisor.workloads.memory import activation_mb
 from advisor.workloads.transformer import Transformer, transformer_profile
 
 BERT = Transformer(12, 768, 12, 12, 3072, 30_522, False, False, True)
@@ -28,12 +29,22 @@ def test_the_formulas_meet_what_was_counted(
     found = transformer_profile(counted, sizes, "x", tokens, lora_rank=rank)
     for figure in ("forward_gflops_per_sample", "parameters_m", "trainable_parameters_m"):
         assert getattr(found, figure) == pytest.approx(getattr(counted, figure), rel=0.01)
-    kept = found.activation_mb_per_sample * (0.15 if rank else 1.0)
-    assert kept == pytest.approx(counted.activation_mb_per_sample, rel=0.05)
+    assert activation_mb(found) == pytest.approx(activation_mb(counted), rel=0.05)
     again = 4.0 / 3.0 if rank else 1.0
     assert found.kernels_per_step * again == pytest.approx(
         counted.kernels_per_step, rel=0.06
     )
+
+
+def test_the_same_net_with_adapters_is_as_fast_as_what_was_counted() -> None:
+    """Nothing is computed again in either's factor; both benchmarks checkpointed."""
+    counted = load_workload("llama-7b-lora")
+    found = transformer_profile(counted, LLAMA_2_7B, "x", 512, lora_rank=8)
+    units = [one.reference.benchmark_units_per_sample for one in (counted, found)]
+    assert units[1] == pytest.approx(units[0], rel=0.01)
+    assert found.reference.checkpointed
+    assert found.gradient_checkpointing
+    assert counted.gradient_checkpointing
 
 
 @pytest.mark.parametrize(
