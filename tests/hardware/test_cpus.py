@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.hardware.cpus import Cpu, load_cpus
+from advisor.hardware.cpus import Cpu, FamilyCpu, TypicalCpu, load_cpus
 from advisor.hardware.names import cpu_key
 
 CPUS = load_cpus()
@@ -113,6 +113,7 @@ def test_new_hosts_are_as_on_their_product_pages(
     """Cores and clocks that the published lists lack stand by hand; two threads each."""
     cpu = CPUS.resolve(name)
     assert cpu is not None
+    assert not isinstance(cpu, TypicalCpu)
     assert (cpu.cores, cpu.base_ghz, cpu.boost_ghz) == (cores, base_ghz, boost_ghz)
     assert cpu.threads == 2 * cores
 
@@ -125,6 +126,41 @@ def test_a_slip_of_a_score_is_not_the_chips() -> None:
     assert cpu is not None
     assert cpu.score_basis == "microarchitecture"
     assert min(scores) < cpu.single_thread_score < max(scores)
+
+
+@pytest.mark.parametrize(
+    ("name", "cores", "threads"),
+    [
+        ("AMD EPYC 7C13 64-Core Processor", 64, 128),
+        ("AMD EPYC 7C13 48-Core Processor", 48, 96),
+        ("AMD Ryzen Threadripper PRO 7945WX 12-Cores", 12, 24),
+        ("AMD Ryzen 9 9955HX 16-Core Processor", 16, math.nan),
+        ("EPYC 7303", 16, 32),
+    ],
+)
+def test_a_listed_cpu_has_the_cores_of_its_name(
+    name: str, cores: float, threads: float
+) -> None:
+    """Where the list has none: those that the name states, or that all its family has.
+
+    The score stays the list's own.
+    """
+    cpu = CPUS.identify(name)
+    assert cpu is not None
+    assert not isinstance(cpu, TypicalCpu)
+    assert (cpu.cores, cpu.threads) == pytest.approx((cores, threads), nan_ok=True)
+    assert cpu.score_basis == "geekbench6"
+    assert math.isnan(next(row.cores for row in ROWS if row.key == cpu.key))
+
+
+def test_a_listed_cpu_of_a_wide_family_says_so() -> None:
+    """Its cores are typical ones, and how far off they may be is told."""
+    cpu = CPUS.identify("Ryzen Threadripper PRO 7945WX")
+    assert isinstance(cpu, TypicalCpu)
+    assert not isinstance(cpu, FamilyCpu)
+    assert 12 <= cpu.cores <= 96
+    assert (cpu.most_threads, cpu.sockets) == (192, 1)
+    assert cpu.threads_log_sd > 0.0
 
 
 def test_suffixes_tell_models_apart() -> None:
