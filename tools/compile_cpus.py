@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from advisor.hardware.names import cpu_key
-from sources import Texts, csv_text, read
+from sources import Texts, csv_text, read, refuse
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,8 @@ COLUMNS = """
     name key cores threads base_ghz boost_ghz year microarchitecture segment pcie_gen
     l3_mb single_thread_score score_basis class_score source
 """.split()  # noqa: SIM905  (a line each otherwise)
+
+BY_HAND = "cpus_by_hand.csv"
 
 # What appears in hosts for rent: servers, workstations and desktops since about
 # 2011, laptops with a discrete GPU since about 2018. And the two small laptops of the
@@ -113,14 +115,20 @@ SEGMENTS: tuple[tuple[str, str], ...] = (
 BRIDGE = (2.302, 0.759)
 
 # A score whose rate per GHz of boost is off the median of its microarchitecture by
-# more than this factor is a slip or a throttled host, not the chip. Within one
-# microarchitecture the rates have a log-sd of 0.03 to 0.10.
+# more than this factor is a slip or a throttled host, not the chip: an EPYC 9475F has
+# 0.68 of it. Within one microarchitecture the rates have a log-sd of 0.03 to 0.10.
 PLAUSIBLE_FACTOR = 1.35
 LEAST_OF_A_KIND = 4
 
 
 def compile_cpus(raw: pd.DataFrame, by_hand: pd.DataFrame) -> pd.DataFrame:
-    """Return the table, sorted by key; of a CPU that is listed twice the first counts."""
+    """Return the table, sorted by key; of a CPU that is listed twice the first counts.
+
+    Raises
+    ------
+    UsageError
+        if a CPU by hand would be left out, because nothing tells its score
+    """
     named = raw["cpu_name"].str.replace(r"\s*@.*", "", regex=True).str.strip()
     cpus = raw.assign(name=named, key=named.map(cpu_key))
     cpus = cpus[cpus["key"].map(lambda key: CHOSEN.fullmatch(key) is not None)]
@@ -133,8 +141,12 @@ def compile_cpus(raw: pd.DataFrame, by_hand: pd.DataFrame) -> pd.DataFrame:
         cpus["microarch"]
     )
     cpus["segment"] = by_rule(cpus["key"], SEGMENTS)
-    scored = with_scores(cpus)
-    return scored[scored["single_thread_score"].notna()].sort_values("key")[COLUMNS]
+    scored = with_scores(cpus, by_hand=cpus["key"].isin(hand.index))
+    known = scored["single_thread_score"].notna()
+    dropped = ~hand.index.isin(scored.loc[known, "key"])
+    says = "{name} has no score, and nobody has one of its microarchitecture"
+    refuse(BY_HAND, hand.reset_index(), dropped, says)
+    return scored[known].sort_values("key")[COLUMNS]
 
 
 def cleaned(cpus: pd.DataFrame) -> pd.DataFrame:
@@ -171,18 +183,24 @@ def by_rule(keys: pd.Series, rules: tuple[tuple[str, str], ...]) -> pd.Series:
     )
 
 
-def with_scores(cpus: pd.DataFrame) -> pd.DataFrame:
-    """Add the score of the microarchitecture, in place of one missing or wild too."""
+def with_scores(cpus: pd.DataFrame, by_hand: pd.Series) -> pd.DataFrame:
+    """Add the score of the microarchitecture, in place of one missing or wild too.
+
+    One that is missing of a CPU `by_hand` is that of its microarchitecture however few
+    others there are: a host that somebody met has its cores in the table.
+    """
     kind = cpus["microarchitecture"].replace("", np.nan)
     per_ghz = (cpus["single_thread_score"] / cpus["boost_ghz"]).groupby(kind)
-    medians = per_ghz.median()[per_ghz.count() >= LEAST_OF_A_KIND]
-    expected = kind.map(medians) * cpus["boost_ghz"]
+    medians, counts = per_ghz.median(), per_ghz.count()
+    of_kind = kind.map(medians) * cpus["boost_ghz"]
+    expected = of_kind.where(kind.map(counts) >= LEAST_OF_A_KIND)
     off = np.log(cpus["single_thread_score"] / expected).abs()
     wild = expected.notna() & ~off.le(math.log(PLAUSIBLE_FACTOR))
+    wild |= by_hand & cpus["single_thread_score"].isna() & of_kind.notna()
     said = cpus["source"] + "; score by microarchitecture"
     return cpus.assign(
         class_score=expected.round(),
-        single_thread_score=cpus["single_thread_score"].mask(wild, expected.round()),
+        single_thread_score=cpus["single_thread_score"].mask(wild, of_kind.round()),
         score_basis=cpus["score_basis"].mask(wild, "microarchitecture"),
         source=cpus["source"].mask(wild, said),
     )
@@ -190,5 +208,5 @@ def with_scores(cpus: pd.DataFrame) -> pd.DataFrame:
 
 def build() -> Texts:
     """Return the table."""
-    cpus = compile_cpus(read("cpus.csv.gz"), read("cpus_by_hand.csv"))
+    cpus = compile_cpus(read("cpus.csv.gz"), read(BY_HAND))
     return {"advisor/hardware/data/cpus.csv": csv_text(cpus)}

@@ -31,7 +31,7 @@ LAPTOP = "laptop"
 HALF_RATE_FLOP = 768.0
 """FLOP per clock of a multiprocessor, FP16 with FP32 accumulation, below which its tensor
 cores run at half rate: 512 against 1,024 and more on every architecture from Volta on
-(NVIDIA's whitepapers; 569 by the data sheet of an A10G)."""
+(NVIDIA's whitepapers)."""
 
 TENSOR_CORES = 1.5
 """Matrix rate over FP32 rate above which products run on tensor cores: they are two or

@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 
@@ -62,7 +62,23 @@ class Cpu:
 
 
 @dataclass(frozen=True, slots=True)
-class FamilyCpu(Cpu):
+class TypicalCpu(Cpu):
+    """A CPU whose cores are in no table: those typical of its family.
+
+    Attributes
+    ----------
+    threads_log_sd : standard deviation of the logarithm of the threads
+    most_threads : most hardware threads of one socket, NaN where the name states none
+    sockets : most sockets of a host, NaN where the name does not tell
+    """
+
+    threads_log_sd: float
+    most_threads: float
+    sockets: float
+
+
+@dataclass(frozen=True, slots=True)
+class FamilyCpu(TypicalCpu):
     """A CPU that is in no table, as its name describes it: see `hardware.families`.
 
     Cores and threads are the typical ones of the family, NaN where the name states none.
@@ -70,15 +86,9 @@ class FamilyCpu(Cpu):
     Attributes
     ----------
     score_log_sd : standard deviation of the logarithm of the score
-    threads_log_sd : likewise of the threads
-    most_threads : most hardware threads of one socket, NaN where the name states none
-    sockets : most sockets of a host, NaN where the name does not tell
     """
 
     score_log_sd: float
-    threads_log_sd: float
-    most_threads: float
-    sockets: float
 
 
 _COLUMNS = tuple(field.name for field in fields(Cpu))
@@ -125,13 +135,15 @@ class CpuTable:
         Virtual, brand-only and absent names are unknown, and so is every model
         that is not in the table: nothing is guessed from a similar name. One rule
         goes beyond equality: an EPYC and its single-socket "P" are one chip with
-        the same clocks, and either stands in for the other.
+        the same clocks, and either stands in for the other. Cores that the table lacks
+        are those that the name states, or else those of the family: of one that has
+        several numbers of them it is a `TypicalCpu`.
         """
         if not name:
             return None
         if name in (meant := self._meant):
             return meant[name]
-        found = self._resolve(cpu_key(name))
+        found = self._resolve(name)
         if len(meant) >= _MOST_NAMES:  # another thread's look-up keeps the full one
             meant = self._meant = {}
         meant[name] = found
@@ -180,29 +192,50 @@ class CpuTable:
                 return found
         raise UsageError(self._unknown(query))
 
-    def _resolve(self, key: str) -> Cpu | None:
-        line = self._lines.get(key)
+    def _resolve(self, name: str) -> Cpu | None:
+        line = self._lines.get(key := cpu_key(name))
         if line is None and (twin := _SINGLE_SOCKET.fullmatch(key)):
             other = key.removesuffix("p") if twin[1] else f"{key}p"
             line = self._lines.get(other)
-        return None if line is None else _cpu(line)
+        if line is None:
+            return None
+        cpu = _cpu(line)
+        return self._with_cores(cpu, name) if math.isnan(cpu.cores) else cpu
+
+    def _with_cores(self, cpu: Cpu, name: str) -> Cpu:
+        """Return a CPU of the table, whose cores that lacks, with those by its name."""
+        rule = rule_of(cpu.key, load_rules())
+        if rule is None or math.isnan(rule.cores.most):
+            return replace(cpu, cores=stated_cores(name))
+        rule = _stated(rule, name)
+        cores, threads = _typical(rule, self._kin(rule))
+        whole = replace(cpu, cores=cores, threads=threads)
+        if rule.threads.least == rule.threads.most:
+            return whole
+        return TypicalCpu(
+            **asdict(whole),
+            threads_log_sd=rule.threads.log_sd,
+            most_threads=rule.threads.most,
+            sockets=rule.sockets,
+        )
+
+    def _kin(self, rule: Rule) -> list[Cpu]:
+        """Return the CPUs of the same microarchitecture."""
+        return [
+            _cpu(line)
+            for line in self._lines.values()
+            if line[_MICROARCHITECTURE] == rule.microarchitecture
+        ]
 
     def _of_family(self, name: str) -> FamilyCpu | None:
         words = cpu_words(name)
         rule = rule_of(words, load_rules())
         if rule is None:
             return None
-        if (stated := stated_cores(name)) > 0.0 and not math.isnan(rule.cores.most):
-            rule = rule.with_cores(stated)
-        kin = [
-            _cpu(line)
-            for line in self._lines.values()
-            if line[_MICROARCHITECTURE] == rule.microarchitecture
-        ]
+        rule = _stated(rule, name)
+        kin = self._kin(rule)
         members = [cpu for cpu in kin if rule.matches(cpu.key)]
-        cores, threads = rule.typical(
-            [cpu.cores for cpu in members], [cpu.threads for cpu in members]
-        )
+        cores, threads = _typical(rule, kin)
         score = rule.score or _score(members, kin, rule)
         if score is None:
             return None
@@ -233,6 +266,20 @@ class CpuTable:
         hint = ", ".join(by_key[key] for key in close[:_MOST_NAMED])
         advice = f"did you mean {hint}?" if hint else "'advisor cpus' lists those known"
         return f"no CPU is called {query!r}; {advice}"
+
+
+def _stated(rule: Rule, name: str) -> Rule:
+    """Return the rule with the cores that a name states, if it states any."""
+    stated = stated_cores(name)
+    if not stated > 0.0 or math.isnan(rule.cores.most):
+        return rule
+    return rule.with_cores(stated)
+
+
+def _typical(rule: Rule, kin: Sequence[Cpu]) -> tuple[float, float]:
+    """Return the typical cores and threads, by the members whose own are known."""
+    known = [cpu for cpu in kin if cpu.cores > 0.0 and rule.matches(cpu.key)]
+    return rule.typical([cpu.cores for cpu in known], [cpu.threads for cpu in known])
 
 
 def _score(members: Sequence[Cpu], kin: Sequence[Cpu], rule: Rule) -> Score | None:

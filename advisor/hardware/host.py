@@ -17,7 +17,7 @@ from advisor.hardware.core_speed import (
     named_speed,
     unnamed_speed,
 )
-from advisor.hardware.cpus import Cpu, CpuTable, FamilyCpu
+from advisor.hardware.cpus import Cpu, CpuTable, FamilyCpu, TypicalCpu
 from advisor.market.facts import MachineFacts
 
 THREADS_PER_GPU = 16.0
@@ -133,7 +133,7 @@ def _of_one(cpu: Cpu | None) -> tuple[float, ...]:
     log_sd, most, is_server = 0.0, cpu.threads, cpu.segment in {"server", ""}
     sockets = _SERVER_SOCKETS if is_server else 1.0
     of_family = isinstance(cpu, FamilyCpu)
-    if isinstance(cpu, FamilyCpu):
+    if isinstance(cpu, TypicalCpu):
         log_sd, most = cpu.threads_log_sd, cpu.most_threads
         sockets = min(sockets, cpu.sockets)
     one_socket = math.nan if is_server and sockets > 1.0 else most

@@ -6,6 +6,7 @@ A core's rate is clock x operations a cycle x the share of it that sustained wor
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -130,6 +131,37 @@ _SOCKET_GB_S = {
 """Memory bandwidth of a server's socket, 10^9 bytes/s: channels x rate x 8 bytes, from
 the vendors' product pages of the largest models."""
 
+_LINE_GB_S = (
+    (r"epyc 4\d\d4", 83.2),  # AM5: 2 channels of DDR5-5200
+    (r"epyc 4\d\d5", 89.6),  # 2 x DDR5-5600
+    (r"epyc 8\d\d4", 230.4),  # SP6: 6 x DDR5-4800
+    (r"threadripper 1", 85.3),  # 4 x DDR4-2667
+    (r"threadripper 2", 93.9),  # 4 x DDR4-2933
+    (r"threadripper 3", 102.4),  # 4 x DDR4-3200
+    (r"threadripper 7", 166.4),  # 4 x DDR5-5200
+    (r"threadripper 9", 204.8),  # 4 x DDR5-6400
+    (r"threadripper pro [35]", 204.8),  # 8 x DDR4-3200
+    (r"threadripper pro 7", 332.8),  # 8 x DDR5-5200
+    (r"threadripper pro 9", 409.6),  # 8 x DDR5-6400
+    (r"xeon w 12", 46.9),  # 2 x DDR4-2933
+    (r"xeon w 13", 51.2),  # 2 x DDR4-3200
+    (r"xeon w 21", 85.3),  # 4 x DDR4-2666
+    (r"xeon w 22", 93.9),  # 4 x DDR4-2933
+    (r"xeon w 31", 128.0),  # 6 x DDR4-2666
+    (r"xeon w 32", 140.8),  # 6 x DDR4-2933
+    (r"xeon w 33", 204.8),  # 8 x DDR4-3200
+    (r"xeon w\d 2[45]", 153.6),  # 4 x DDR5-4800
+    (r"xeon w\d 3[45]", 307.2),  # 8 x DDR5-4800
+    (r"xeon 6[57]", 409.6),  # 8 x DDR5-6400; the 6900 have twelve
+    (r"xeon e5 [12]4", 38.4),  # 3 x DDR3-1600
+    (r"core i7 77", 42.7),  # 2 x DDR4-2666
+    (r"core i7 [79][89]..x|core i9 [79]", 85.3),  # 4 x DDR4-2666
+    (r"core i9 10...xe?$", 93.9),  # 4 x DDR4-2933
+)
+"""Memory bandwidth of a socket, 10^9 bytes/s, of lines of products that have other
+channels than the servers of their microarchitecture: the start of a key, first match;
+channels and rates from the lines' product pages (amd.com; intel.com, ARK)."""
+
 _SLOW_LINE_GB_S = {"bronze": 102.4, "silver": 115.2, "gold 5": 115.2}
 """The same of lines of Skylake with slower memory (DDR4-2133 and -2400)."""
 
@@ -137,7 +169,7 @@ _DESKTOP_GB_S = 45.0
 """Two channels of DDR4-2800, between the 34 of 2015 and the 90 of 2024."""
 
 _WORKSTATION_GB_S = 2.0 * _DESKTOP_GB_S
-"""Four channels."""
+"""Four channels, of one whose line and microarchitecture are unknown."""
 
 _SMALL_SERVER = "xeon e3"
 """Servers with the chips of desktops: two channels, no 512-bit vectors."""
@@ -217,8 +249,11 @@ def _operations(cpu: Cpu, *, server: bool) -> float:
 
 def _socket_gb_s(cpu: Cpu) -> float:
     """Return the nominal memory bandwidth of a socket, 10^9 bytes/s."""
-    if cpu.segment == "workstation":
-        return _WORKSTATION_GB_S
+    for line, gb_s in _LINE_GB_S:
+        if cpu.segment in {"server", "workstation"} and re.match(line, cpu.key):
+            return gb_s
+    if cpu.segment == "workstation":  # the chips of servers: E5-1600, Core X
+        return _SOCKET_GB_S.get(cpu.microarchitecture, _WORKSTATION_GB_S)
     if cpu.segment != "server" or cpu.key.startswith(_SMALL_SERVER):
         return _DESKTOP_GB_S
     if cpu.microarchitecture == "Skylake":

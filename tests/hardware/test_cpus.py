@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.hardware.cpus import Cpu, load_cpus
+from advisor.hardware.cpus import Cpu, FamilyCpu, TypicalCpu, load_cpus
 from advisor.hardware.names import cpu_key
 
 CPUS = load_cpus()
@@ -82,6 +82,85 @@ def test_hosts_names_resolve(name: str, microarchitecture: str, cores: float) ->
     cpu = CPUS.resolve(name)
     assert cpu is not None
     assert (cpu.microarchitecture, cpu.cores) == (microarchitecture, cores)
+
+
+@pytest.mark.parametrize(
+    ("name", "cores", "base_ghz", "boost_ghz"),
+    [
+        ("AMD EPYC 9355P 32-Core Processor", 32, 3.55, 4.4),
+        ("AMD EPYC 9375F 32-Core Processor", 32, 3.8, 4.8),
+        ("AMD EPYC 9455 48-Core Processor", 48, 3.15, 4.4),
+        ("AMD EPYC 9455P 48-Core Processor", 48, 3.15, 4.4),
+        ("AMD EPYC 9475F 48-Core Processor", 48, 3.65, 4.8),
+        ("AMD EPYC 9535 64-Core Processor", 64, 2.4, 4.3),
+        ("AMD EPYC 9555P 64-Core Processor", 64, 3.2, 4.4),
+        ("AMD EPYC 9655P 96-Core Processor", 96, 2.6, 4.5),
+        ("AMD EPYC 9745 128-Core Processor", 128, 2.4, 3.7),
+        ("AMD EPYC 9965 192-Core Processor", 192, 2.25, 3.7),
+        ("AMD EPYC 4545P 16-Core Processor", 16, 3.0, 5.4),
+        ("AMD EPYC 8534P 64-Core Processor", 64, 2.3, 3.1),
+        ("AMD Ryzen Threadripper 9970X 32-Cores", 32, 4.0, 5.4),
+        ("AMD Ryzen Threadripper PRO 9995WX 96-Cores", 96, 2.5, 5.4),
+        ("Intel(R) Xeon(R) 6980P", 128, 2.0, 3.9),
+        ("Intel(R) Xeon(R) 6787P", 86, 2.0, 3.8),
+        ("Intel(R) Xeon(R) 6767P", 64, 2.4, 3.9),
+        ("Intel(R) Xeon(R) 6747P", 48, 2.7, 3.8),
+    ],
+)
+def test_new_hosts_are_as_on_their_product_pages(
+    name: str, cores: float, base_ghz: float, boost_ghz: float
+) -> None:
+    """Cores and clocks that the published lists lack stand by hand; two threads each."""
+    cpu = CPUS.resolve(name)
+    assert cpu is not None
+    assert not isinstance(cpu, TypicalCpu)
+    assert (cpu.cores, cpu.base_ghz, cpu.boost_ghz) == (cores, base_ghz, boost_ghz)
+    assert cpu.threads == 2 * cores
+
+
+def test_a_slip_of_a_score_is_not_the_chips() -> None:
+    """The list's Geekbench of an EPYC 9475F is a third below those of its siblings."""
+    siblings = [CPUS.resolve(f"EPYC {n}") for n in ("9275F", "9375F", "9575F")]
+    scores = [cpu.single_thread_score for cpu in siblings if cpu is not None]
+    cpu = CPUS.resolve("EPYC 9475F")
+    assert cpu is not None
+    assert cpu.score_basis == "microarchitecture"
+    assert min(scores) < cpu.single_thread_score < max(scores)
+
+
+@pytest.mark.parametrize(
+    ("name", "cores", "threads"),
+    [
+        ("AMD EPYC 7C13 64-Core Processor", 64, 128),
+        ("AMD EPYC 7C13 48-Core Processor", 48, 96),
+        ("AMD Ryzen Threadripper PRO 7945WX 12-Cores", 12, 24),
+        ("AMD Ryzen 9 9955HX 16-Core Processor", 16, math.nan),
+        ("EPYC 7303", 16, 32),
+    ],
+)
+def test_a_listed_cpu_has_the_cores_of_its_name(
+    name: str, cores: float, threads: float
+) -> None:
+    """Where the list has none: those that the name states, or that all its family has.
+
+    The score stays the list's own.
+    """
+    cpu = CPUS.identify(name)
+    assert cpu is not None
+    assert not isinstance(cpu, TypicalCpu)
+    assert (cpu.cores, cpu.threads) == pytest.approx((cores, threads), nan_ok=True)
+    assert cpu.score_basis == "geekbench6"
+    assert math.isnan(next(row.cores for row in ROWS if row.key == cpu.key))
+
+
+def test_a_listed_cpu_of_a_wide_family_says_so() -> None:
+    """Its cores are typical ones, and how far off they may be is told."""
+    cpu = CPUS.identify("Ryzen Threadripper PRO 7945WX")
+    assert isinstance(cpu, TypicalCpu)
+    assert not isinstance(cpu, FamilyCpu)
+    assert 12 <= cpu.cores <= 96
+    assert (cpu.most_threads, cpu.sockets) == (192, 1)
+    assert cpu.threads_log_sd > 0.0
 
 
 def test_suffixes_tell_models_apart() -> None:

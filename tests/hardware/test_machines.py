@@ -303,6 +303,17 @@ def test_threads_of_their_own_core_count_whole() -> None:
     assert one.cores_log_sd[0] < machines({}).cores_log_sd[0]
 
 
+def test_a_listed_cpu_without_cores_is_held_to_its_family() -> None:
+    """As many threads as its family may have are believed; its speed is its own."""
+    name = "AMD Ryzen Threadripper PRO 7945WX"
+    change = {"cpu_name": name, "cpu_cores": 192, "cpu_cores_effective": 192.0}
+    assert machines(change).threads[0] == 192.0
+    assert flags(change) == [set()]
+    stated = change | {"cpu_name": f"{name} 12-Cores"}
+    assert machines(stated).threads[0] == 24.0
+    assert flags(stated) == [{"threads_contradictory"}]
+
+
 def test_unknown_cores_are_the_usual_ones_with_a_wide_spread() -> None:
     """No CPU at all: 16 threads per GPU, within a factor of about three."""
     nothing = {"cpu_name": None, "cpu_cores": None, "cpu_ghz": None}

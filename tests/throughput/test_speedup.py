@@ -216,6 +216,43 @@ def test_the_operations_of_a_core(name: str, operations: float) -> None:
     assert processor(cpu).operations == operations
 
 
+@pytest.mark.parametrize(
+    ("name", "channels", "mt_s"),
+    [
+        ("AMD Ryzen Threadripper 1950X", 4, 2667),
+        ("AMD Ryzen Threadripper 3960X", 4, 3200),
+        ("AMD Ryzen Threadripper 7980X", 4, 5200),
+        ("AMD Ryzen Threadripper 9970X", 4, 6400),
+        ("AMD Ryzen Threadripper PRO 3995WX", 8, 3200),
+        ("AMD Ryzen Threadripper PRO 5975WX", 8, 3200),
+        ("AMD Ryzen Threadripper PRO 7975WX", 8, 5200),
+        ("AMD Ryzen Threadripper PRO 9995WX", 8, 6400),
+        ("Intel Xeon w9-3495X", 8, 4800),
+        ("Intel Xeon w5-2465X", 4, 4800),
+        ("Intel Xeon W-3375", 8, 3200),
+        ("Intel Xeon W-2295", 4, 2933),
+        ("Intel Xeon E5-1650 v3", 4, 2133),
+        ("Intel Core i9-10980XE", 4, 2933),
+        ("AMD EPYC 4564P", 2, 5200),
+        ("AMD EPYC 4565P", 2, 5600),
+        ("AMD EPYC 8534P", 6, 4800),
+        ("AMD EPYC 7702", 8, 3200),
+        ("AMD EPYC 9654", 12, 4800),
+        ("AMD EPYC 9475F", 12, 6000),
+        ("Intel Xeon 6787P", 8, 6400),
+        ("Intel Xeon 6980P", 12, 6400),
+    ],
+)
+def test_the_memory_of_a_host_is_that_of_its_line(
+    name: str, channels: int, mt_s: int
+) -> None:
+    """Channels x transfers x 8 bytes: an EPYC with the socket of desktops has two."""
+    cpu = CPUS.resolve(name)
+    assert cpu is not None
+    expected = channels * mt_s * 8 / 1000
+    assert processor(cpu).memory_gb_s == pytest.approx(expected, rel=2e-3)
+
+
 def test_stated_figures_go_first() -> None:
     """Cores and clock of the user stand before the table's."""
     cpu = CPUS.resolve("AMD EPYC 7702")

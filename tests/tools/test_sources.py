@@ -182,6 +182,35 @@ def test_a_second_data_base_has_the_same_figures(tool: Tool) -> None:
     assert not (off & ~corrected).any(axis=None)
 
 
+def test_a_cpu_by_hand_needs_no_score(tool: Tool) -> None:
+    """It has that of its microarchitecture, however few; of none at all it is refused.
+
+    A score that is wild for its clock is replaced likewise, and says so.
+    """
+    compiler = tool("compile_cpus")
+    listed = tool("sources").read("cpus.csv.gz")
+    hand = pd.DataFrame(
+        [
+            ("Intel Xeon 6980P", 128, 256, 2.0, 3.9, "page"),
+            ("Intel Xeon 6787P", 86, 172, 2.0, 3.8, "page"),
+            ("AMD EPYC 9475F", 48, 96, 3.65, 4.8, "page"),
+        ],
+        columns="name cores threads base_ghz boost_ghz source".split(),  # noqa: SIM905
+    )
+    table = compiler.compile_cpus(listed, hand).set_index("key")
+    one, other = table.loc["xeon 6980p"], table.loc["xeon 6787p"]
+    assert (other["cores"], other["score_basis"]) == (86, "microarchitecture")
+    expected = one["single_thread_score"] * 3.8 / 3.9
+    assert other["single_thread_score"] == pytest.approx(expected, abs=1)
+    wild = table.loc["epyc 9475f"]
+    assert wild["score_basis"] == "microarchitecture"
+    assert wild["source"].endswith("score by microarchitecture")
+    assert 4000 < wild["single_thread_score"] < 4400
+    hand.loc[len(hand)] = ("Intel Xeon 6999E", 288, 288, 2.0, 3.0, "page")
+    with pytest.raises(UsageError, match="line 5: Intel Xeon 6999E has no score"):
+        compiler.compile_cpus(listed, hand)
+
+
 def test_every_row_has_a_source(tool: Tool) -> None:
     """In every file, whatever it is of."""
     folder = tool("sources").SOURCES
