@@ -13,7 +13,7 @@ import numpy as np
 
 from advisor.backtest.market import Listings, PlayedMarket
 from advisor.base.arrays import FloatArray, IntArray
-from advisor.cost.bids import bid_curve, hazard_of
+from advisor.cost.bids import best_bids, hazard_of
 from advisor.cost.expected import (
     checkpoint_interval_h,
     checkpoint_segments,
@@ -21,6 +21,7 @@ from advisor.cost.expected import (
 )
 from advisor.cost.hazard import failure_prior
 from advisor.cost.job import Job
+from advisor.cost.leases import TrainingHours
 from advisor.cost.terms import Terms
 
 _MOST_TRIED = 64
@@ -120,11 +121,11 @@ class Chooser:
         positions, found = positions[tried], found.take(tried)
         if not len(found):
             return None
-        hours = found.hours_at(left.error) * left.share
-        curve = bid_curve(
-            found.offers, _rest(found.terms, left), hours, found.failures_per_h, self.job
-        )
-        return _least(positions, self._costed(found, left, curve.best()), left)
+        hours = TrainingHours.certain(found.hours_at(left.error) * left.share)
+        # The record of the market says when a listing went: no end is planned for.
+        terms = replace(_rest(found.terms, left), stands_h=np.full(len(found), math.inf))
+        bids = best_bids(found.offers, terms, hours, found.failures_per_h, self.job)
+        return _least(positions, self._costed(found, left, bids), left)
 
     def _biddable(self, left: Left) -> tuple[IntArray, Listings]:
         """Return the listings whose least bid is known, at the prices of the moment."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from advisor.base.arrays import BoolArray, FloatArray
 from advisor.cost.assumptions import Assumptions
-from advisor.cost.bids import bid_curve, hazard_of
+from advisor.cost.bids import best_bids, hazard_of
 from advisor.cost.expected import (
     AT_ONCE,
     CostBreakdown,
@@ -24,7 +24,8 @@ from advisor.cost.expected import (
 )
 from advisor.cost.hazard import CERTAIN, Prior, failure_prior, failures_per_h
 from advisor.cost.job import Job
-from advisor.cost.terms import Terms, terms
+from advisor.cost.leases import TrainingHours, lease_hours, planned_moves
+from advisor.cost.terms import Terms, listed_usd_per_h, terms
 from advisor.hardware.machines import Machines
 from advisor.market.offers import Offers
 from advisor.throughput.predict import Throughput, epoch_hours_at
@@ -52,6 +53,7 @@ class Bill:
     Attributes
     ----------
     usd_per_hour : price while it runs, with the job's disk, $/h
+    listed_usd_per_hour : price of the GPU part on demand, which bids are below, $/h
     bid_usd_per_hour : the advised bid for the GPU part, NaN unless interruptible
     epoch_hours, epoch_hours_low, epoch_hours_high : training time per epoch with
         nothing going wrong, and its 90 % interval, h
@@ -60,6 +62,8 @@ class Bill:
     epoch_usd : expected cost of the job over its epochs, $
     epoch_usd_low, epoch_usd_high : 90 % interval of that cost
     epoch_usd_middle : what it costs at the middle of the throughput's interval
+    epoch_usd_few_losses, epoch_usd_many_losses : expected cost where a bid loses its
+        GPUs at the least and at the greatest rate of the prior; `epoch_usd` without a bid
     epoch_waiting_usd : what waiting for the job is worth, over its epochs, $; in no
         other figure, for nobody bills it
     checkpoint_h : advised hours of work between checkpoints, infinite where none but
@@ -80,6 +84,7 @@ class Bill:
     """
 
     usd_per_hour: FloatArray
+    listed_usd_per_hour: FloatArray
     bid_usd_per_hour: FloatArray
     epoch_hours: FloatArray
     epoch_hours_low: FloatArray
@@ -91,6 +96,8 @@ class Bill:
     epoch_usd_low: FloatArray
     epoch_usd_high: FloatArray
     epoch_usd_middle: FloatArray
+    epoch_usd_few_losses: FloatArray
+    epoch_usd_many_losses: FloatArray
     epoch_waiting_usd: FloatArray
     checkpoint_h: FloatArray
     planned_moves: FloatArray
@@ -118,6 +125,8 @@ def bill(
     throughput: Throughput,
     job: Job,
     starts: Starts = AT_ONCE,
+    *,
+    bids: FloatArray | None = None,
 ) -> Bill:
     """Return what `job` costs on each offer.
 
@@ -127,29 +136,39 @@ def bill(
     Parameters
     ----------
     starts : how the job comes to run
+    bids : for the GPU part of each offer, $/h, shape (N,); None: the advised ones. Only
+        for a job whose rental is interruptible
     """
     hours_at = partial(epoch_hours_at, workload=job.workload, num_gpus=machines.num_gpus)
-    epoch_hours = hours_at(throughput.samples_per_s)
-    training_h = epoch_hours * job.epochs
+    epoch_hours, by_error_h = (
+        hours_at(throughput.samples_per_s),
+        hours_at(_rates(throughput)),
+    )
+    hours = TrainingHours(epoch_hours * job.epochs, by_error_h * job.epochs, _WEIGHTS)
     listed = terms(offers, machines, _cold_hours(throughput, hours_at), job)
-    paid, stops = _paid(offers, listed, training_h, job)
+    if job.rental == "interruptible" and bids is None:
+        failures_here = failures_per_h(offers, job.assumptions)
+        bids = best_bids(offers, listed, hours, failures_here, job, starts=starts)
+    paid, stops = _paid(offers, listed, bids, job)
     plan = _Plan.of(paid, stops.mean_per_h, job)
-    usual = plan.breakdown(training_h, stops.mean_failures, stops.mean_losses)
-    lease_h, too_soon = _lease_hours(paid, usual)
-    by_error_h = hours_at(_rates(throughput)) * job.epochs
-    moves = _planned_moves(by_error_h, lease_h)
+    usual = plan.breakdown(hours.middle, stops.mean_failures, stops.mean_losses)
+    lease_h, too_soon = lease_hours(paid, usual)
+    moves = planned_moves(hours.by_error, lease_h)
     failures, losses, weights = stops.by_rate()
-    every = plan.breakdown(by_error_h, failures, losses, moves, starts)
+    every = plan.breakdown(hours.by_error, failures, losses, moves, starts)
+    every_usd = every.usd
     by_error = every.averaged(weights)
     whole = by_error.averaged(_WEIGHTS)
-    calm = plan.breakdown(training_h, 0.0 * stops.failures_per_h)
+    calm = plan.breakdown(hours.middle, 0.0 * stops.failures_per_h)
     spread = _Spread.of(
-        by_error.usd, _other_log_sd(every.usd[:, 0], weights, usual, calm, plan)
+        by_error.usd, _other_log_sd(every_usd[:, 0], weights, usual, calm, plan)
     )
+    few, many = stops.at_extreme_losses(every_usd)
     middle, mean = by_error.usd[0] / job.epochs, whole.usd / job.epochs
     return Bill(
         usd_per_hour=paid.gpu_usd_per_h + paid.storage_usd_per_h,
-        bid_usd_per_hour=_bid(paid, job),
+        listed_usd_per_hour=listed_usd_per_h(offers, job),
+        bid_usd_per_hour=np.full(len(offers), np.nan) if bids is None else bids,
         epoch_hours=epoch_hours,
         epoch_hours_low=hours_at(throughput.high),
         epoch_hours_high=hours_at(throughput.low),
@@ -160,6 +179,8 @@ def bill(
         epoch_usd_low=np.fmin(middle * np.exp(-Z90 * spread.low), mean),
         epoch_usd_high=np.fmax(middle * np.exp(Z90 * spread.high), mean),
         epoch_usd_middle=middle,
+        epoch_usd_few_losses=averaged(few, _WEIGHTS) / job.epochs,
+        epoch_usd_many_losses=averaged(many, _WEIGHTS) / job.epochs,
         epoch_waiting_usd=(job.assumptions.waiting_usd_per_h * whole.wall_h / job.epochs),
         checkpoint_h=plan.interval_h,
         planned_moves=averaged(moves, _WEIGHTS),
@@ -175,7 +196,7 @@ def bill(
             **paid.flags,
             "forced_move": (moves[0] > 0.0) | (whole.wall_h > paid.stands_h),
             "on_demand_cheaper": _dearer_than_listed(
-                usual, listed, training_h, stops, job
+                usual, listed, hours.middle, stops, job
             ),
             "start_doubtful": starts.elsewhere + 0.0 * mean > job.assumptions.most_doubt,
         },
@@ -216,6 +237,18 @@ class _Stops:
         """Return both rates at each pair that is costed, and the weights of the pairs."""
         failure, loss, weights = self.failure_prior.times(self.loss_prior)
         return self.failures_per_h * failure, self.losses_per_h * loss, weights
+
+    def at_extreme_losses(self, values: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return expectations at the least and the greatest rate of losses.
+
+        Parameters
+        ----------
+        values : of the pairs of `by_rate`, along the first axis
+        """
+        count, weights = len(self.loss_prior.factors), self.failure_prior.weights
+        return averaged(values[::count], weights), averaged(
+            values[count - 1 :: count], weights
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,25 +297,17 @@ def _cold_hours(
 
 
 def _paid(
-    offers: Offers, listed: Terms, training_h: FloatArray, job: Job
+    offers: Offers, listed: Terms, bids: FloatArray | None, job: Job
 ) -> tuple[Terms, _Stops]:
-    """Return the terms at what is paid, the best bid for one, and what stops it."""
+    """Return the terms at what is paid, the bid where there is one, and what stops it."""
     failures = failures_per_h(offers, job.assumptions)
     prior = failure_prior(job.assumptions)
-    if job.rental != "interruptible":
+    if bids is None:
         return listed, _Stops(failures, prior, np.zeros(len(offers)), CERTAIN)
-    bids = bid_curve(offers, listed, training_h, failures, job).best()
     hazard = hazard_of(job)
     losses = hazard.per_hour(bids / offers.min_bid, offers.num_gpus)
     stops = _Stops(failures, prior, losses, hazard.prior)
     return replace(listed, gpu_usd_per_h=bids), stops
-
-
-def _bid(paid: Terms, job: Job) -> FloatArray:
-    """Return the advised bid for the GPU part, $/h; NaN unless interruptible."""
-    if job.rental == "interruptible":
-        return paid.gpu_usd_per_h
-    return np.full(len(paid.gpu_usd_per_h), np.nan)
 
 
 def _dearer_than_listed(
@@ -320,34 +345,6 @@ def _rates(throughput: Throughput) -> FloatArray:
     up, down = np.log(throughput.high / rate), np.log(rate / throughput.low)
     rates: FloatArray = rate * np.exp(np.where(by < 0.0, down, up) * by)
     return rates
-
-
-def _lease_hours(paid: Terms, breakdown: CostBreakdown) -> tuple[FloatArray, BoolArray]:
-    """Return hours of training until the offer ends, and where that is hopeless.
-
-    Checkpoints and repairs take their part of the time, and before the offer ends a
-    checkpoint is written. Hopeless is an offer that ends before there is one to write.
-    """
-    begin_h = np.maximum(paid.begin_h, paid.move_h) + paid.write_h
-    useful_h = paid.stands_h - paid.pull_h - begin_h
-    too_soon = useful_h <= 0.0
-    to_do_h = breakdown.wall_h - paid.pull_h - paid.begin_h
-    lease_h: FloatArray = np.where(
-        too_soon, 0.0, useful_h * breakdown.training_h / to_do_h
-    )
-    return lease_h, too_soon
-
-
-def _planned_moves(training_h: FloatArray, lease_h: FloatArray) -> FloatArray:
-    """Return how often the job moves since offers end, of the shape of both.
-
-    Offers that come after are taken to stand as long as this one.
-    """
-    with np.errstate(divide="ignore", invalid="ignore"):
-        moves = np.ceil(training_h / lease_h) - 1.0
-    possible = np.isfinite(moves) & (moves > 0.0)
-    planned: FloatArray = np.where(possible, moves, 0.0)
-    return planned
 
 
 def _other_log_sd(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -122,6 +122,14 @@ def terms(
             "duration_unknown": np.isnan(offers.duration_s),
         },
     )
+
+
+def listed_usd_per_h(offers: Offers, job: Job) -> FloatArray:
+    """Return the price of the GPU part on demand, $/h, shape (N,).
+
+    However the job is rented: it is the price that every bid is below.
+    """
+    return _hourly(offers, replace(job, rental="interruptible"))[0]
 
 
 def _hourly(

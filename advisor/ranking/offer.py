@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar, overload
 import numpy as np
 
 if TYPE_CHECKING:
-    from advisor.cost.bids import Bid
+    from advisor.cost.bid_table import Bid
     from advisor.cost.breakdown import CostLine
     from advisor.hardware.gpus import Gpu
     from advisor.ranking.one import Effect
@@ -191,7 +191,7 @@ class RankedOffer:
     cpu_cores = Number(lambda r, at: r.offers.cpu_threads[at])
     cpu_ghz = Number(lambda r, at: r.offers.cpu_ghz[at])
     price_usd_per_h = Number(lambda r, at: r.bill.usd_per_hour[at])
-    on_demand_usd_per_h = Number(lambda r, at: r.offers.dph_base[at])
+    on_demand_usd_per_h = Number(lambda r, at: r.bill.listed_usd_per_hour[at])
     min_bid_usd_per_h = Number(lambda r, at: r.offers.min_bid[at])
     bid_usd_per_h = Number(lambda r, at: r.bill.bid_usd_per_hour[at])
     samples_per_s = Number(lambda r, at: r.throughput.samples_per_s[at])
@@ -334,12 +334,12 @@ class RankedOffer:
     def bids(self) -> tuple[Bid, ...]:
         """Return what the job costs at each of several bids, the lowest bid first.
 
-        Empty where no bid is below the price on demand.
+        Each costs what an interruptible ranking says of the offer at that bid. Empty
+        where no bid is below the price on demand.
         """
-        from advisor.cost.bids import bids_on  # noqa: PLC0415  (not to rank)
+        from advisor.ranking.one import One  # noqa: PLC0415  (not to rank)
 
-        ranking = self.ranking
-        return bids_on(ranking.offers, ranking.bill, ranking.job, self.at)
+        return One.of(self.ranking, self.at).bids()
 
 
 FIGURES: Mapping[str, Figure[Any]] = {

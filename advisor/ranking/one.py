@@ -1,7 +1,8 @@
 """One offer of a ranking alone, costed again with one thing changed.
 
-What would lift the machine, and what each assumption is worth: every answer is the same
-prediction and the same cost estimate, of this offer, with one figure moved.
+What would lift the machine, what each assumption is worth, and what other bids cost:
+every answer is the same prediction and the same cost estimate, of this offer, with one
+figure moved.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from advisor.base.arrays import FloatArray
 from advisor.base.assumption import Assumption
+from advisor.cost.bid_table import Bid, bids_on
 from advisor.cost.bill import bill
 from advisor.cost.expected import Starts
 from advisor.cost.job import Job, needed_disk_gb
@@ -125,6 +127,12 @@ class One:
         )
         copies = self.offers.take(np.zeros(count, dtype=np.int64))
         return bill(copies, machines, throughput, job, starts).epoch_usd
+
+    def bids(self) -> tuple[Bid, ...]:
+        """Return what the job costs at each of several bids, the lowest bid first."""
+        job, here = self.evaluator.job, self.here
+        starts = starts_of(self.offers, here, job)
+        return bids_on(self.offers, here.machines, here.throughput, job, starts)
 
     def effects(self) -> tuple[Effect, ...]:
         """Return what each assumption changes of the cost, the greatest change first."""

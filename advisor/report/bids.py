@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from advisor.base.figures import figure
-from advisor.cost.bids import Bid, hazard_of
+from advisor.cost.bid_table import Bid
+from advisor.cost.bids import hazard_of
 from advisor.ranking.offer import RankedOffer
 from advisor.report.entries import basis, entry, number
 from advisor.report.tables import Column, Fitted, fitted
@@ -56,9 +59,12 @@ def bid_headline(offer: RankedOffer) -> str:
     better = ""
     if "on_demand_cheaper" in offer.flags:
         better = "; on demand the job costs less than with any bid"
+    # A price that was not taken apart has the disk of a search in it.
+    is_apart = not np.isnan(offer.ranking.offers.dph_base[offer.at])
+    disk = "without its disk" if is_apart else "with some disk"
     return (
         f"offer {offer.offer_id} ({offer.name}): least bid ${least}/h, on demand "
-        f"${listed}/h, without its disk{better}; rate of losses: {source}; interval: "
+        f"${listed}/h, {disk}{better}; rate of losses: {source}; interval: "
         "least and most likely rate"
     )
 
