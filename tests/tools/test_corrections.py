@@ -1,0 +1,102 @@
+"""Tables that were read wrongly say what their sources say, and nothing else changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+
+import pandas as pd
+import pytest
+
+from advisor.base.errors import UsageError
+
+Tool = Callable[[str], ModuleType]
+
+LINE = {
+    "source": "lab/bench",
+    "source_path": "README.md",
+    "says": "= 6,3",
+    "precision": "amp",
+    "throughput": "",
+    "column": "batch_size_per_gpu",
+    "was": "3",
+    "right": "6",
+    "why": "batch: mixed precision first",
+    "seen_in": "lab/bench@0123abc",
+}
+
+
+def figures() -> pd.DataFrame:
+    """Return two figures of one cell, and one that states neither batch nor precision."""
+    notes = 'batch column "mixed precision, FP32" = 6,3'
+    return pd.DataFrame(
+        {
+            "source": "lab/bench",
+            "source_path": "README.md",
+            "precision": ["amp", "fp32", None],
+            "batch_size_per_gpu": [3.0, 6.0, None],
+            "num_gpus": 8,
+            "throughput": [39.1, 9.85, 7.0],
+            "notes": [notes, notes, None],
+        }
+    )
+
+
+def corrected(tool: Tool, *lines: dict[str, str]) -> pd.DataFrame:
+    table: pd.DataFrame = tool("corrections").correct(
+        "corrections/lab.csv", figures(), pd.DataFrame([LINE | line for line in lines])
+    )
+    return table
+
+
+def test_the_figures_a_line_means_are_corrected(tool: Tool) -> None:
+    """Their notes say why; the others stay as they are, and so does what was read."""
+    single = {"precision": "fp32", "was": "6", "right": "3"}
+    table = corrected(tool, {}, single)
+    assert table["batch_size_per_gpu"].tolist()[:2] == [6.0, 3.0]
+    assert table["notes"].str.endswith("; batch: mixed precision first").tolist() == [
+        True,
+        True,
+        False,
+    ]
+    assert table["throughput"].tolist() == [39.1, 9.85, 7.0]
+
+
+def test_a_line_may_mean_one_figure_and_fill_in_what_is_unknown(tool: Tool) -> None:
+    """By its rate; a precision that is not stated is empty, and so is such a batch."""
+    table = corrected(
+        tool,
+        {"throughput": "39.1", "column": "num_gpus", "was": "8", "right": "16"},
+        {"says": "", "precision": "", "was": "", "right": "4"},
+    )
+    assert table["num_gpus"].tolist() == [16, 8, 8]
+    assert table["batch_size_per_gpu"].tolist() == [3.0, 6.0, 4.0]
+
+
+def test_a_line_without_a_column_only_says_why(tool: Tool) -> None:
+    """Words of it leave the figure out where they are among `LEFT_OUT_NOTES`."""
+    table = corrected(
+        tool, {"column": "", "was": "", "right": "", "why": "stands in another table"}
+    )
+    assert table["batch_size_per_gpu"].tolist()[:2] == [3.0, 6.0]
+    words = tool("compile_benchmarks").LEFT_OUT_NOTES
+    assert any(f"; {word}" in table["notes"][0] for word in words)
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ({"says": "= 60 , 32"}, "no figure of README.md says '= 60 , 32'"),
+        ({"throughput": "39.2"}, "no figure of README.md says '= 6,3'"),
+        ({"was": "6"}, "batch_size_per_gpu is 3.0, not 6"),
+        ({"was": ""}, "batch_size_per_gpu is 3.0, not empty"),
+        ({"column": "year"}, "column is year: batch_size_per_gpu, num_gpus, throughput"),
+    ],
+)
+def test_a_correction_that_does_not_fit_is_refused(
+    line: dict[str, str], says: str, tool: Tool
+) -> None:
+    """One line with the file and the line; the source table may have been mended."""
+    with pytest.raises(UsageError) as error:
+        corrected(tool, line)
+    assert str(error.value) == f"models/sources/corrections/lab.csv, line 2: {says}"
