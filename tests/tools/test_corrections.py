@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import pandas as pd
 import pytest
 
 from advisor.base.errors import UsageError
+
+ROOT = Path(__file__).parents[2]
 
 Tool = Callable[[str], ModuleType]
 
@@ -100,3 +103,55 @@ def test_a_correction_that_does_not_fit_is_refused(
     with pytest.raises(UsageError) as error:
         corrected(tool, line)
     assert str(error.value) == f"models/sources/corrections/lab.csv, line 2: {says}"
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    """Return the table of the checkout."""
+    return pd.read_csv(ROOT / "models" / "benchmarks.csv")
+
+
+def of(
+    table: pd.DataFrame, path: str, workload: str, gpu: str, num_gpus: int, precision: str
+) -> pd.Series:
+    """Return the one row of NVIDIA's examples with this setting."""
+    rows = table[
+        table["series"].eq(f"dle/{path}")
+        & table["workload"].eq(workload)
+        & table["gpu"].eq(gpu)
+        & table["num_gpus"].eq(num_gpus)
+        & table["precision"].fillna("").eq(precision)
+    ]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+@pytest.mark.parametrize("num_gpus", [1, 8])
+@pytest.mark.parametrize(
+    ("framework", "workload", "gpu", "precision", "batch"),
+    [
+        ("PaddlePaddle", "bert-pretrain-128", "A100-SXM4-80GB", "tf32", 128),
+        ("PaddlePaddle", "bert-pretrain-128", "A100-SXM4-80GB", "amp", 256),
+        ("PaddlePaddle", "bert-pretrain-512", "A100-SXM4-80GB", "tf32", 16),
+        ("PaddlePaddle", "bert-pretrain-512", "A100-SXM4-80GB", "amp", 32),
+        ("PyTorch", "bert-pretrain-128", "A100-SXM4-80GB", "tf32", 128),
+        ("PyTorch", "bert-pretrain-128", "A100-SXM4-80GB", "amp", 256),
+        ("PyTorch", "bert-pretrain-128", "V100-SXM2-32GB", "fp32", 32),
+        ("PyTorch", "bert-pretrain-128", "V100-SXM2-32GB", "amp", 64),
+        ("PyTorch", "bert-pretrain-512", "V100-SXM2-32GB", "fp32", 4),
+        ("PyTorch", "bert-pretrain-512", "V100-SXM2-32GB", "amp", 8),
+    ],
+)
+def test_accumulated_batches_are_those_of_a_pass(
+    framework: str,
+    workload: str,
+    gpu: str,
+    precision: str,
+    batch: int,
+    num_gpus: int,
+    table: pd.DataFrame,
+) -> None:
+    """The tables state that of an optimizer step and the steps of accumulation."""
+    path = f"{framework}/LanguageModeling/BERT"
+    row = of(table, path, workload, gpu, num_gpus, precision)
+    assert row["batch_size"] == batch
