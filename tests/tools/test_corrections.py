@@ -12,6 +12,9 @@ import pytest
 from advisor.base.errors import UsageError
 
 ROOT = Path(__file__).parents[2]
+TF2_BERT = "TensorFlow2/LanguageModeling/BERT"
+BIOBERT = "TensorFlow/LanguageModeling/BERT/biobert"
+TRANSFORMER = "PyTorch/Translation/Transformer"
 
 Tool = Callable[[str], ModuleType]
 
@@ -155,3 +158,32 @@ def test_accumulated_batches_are_those_of_a_pass(
     path = f"{framework}/LanguageModeling/BERT"
     row = of(table, path, workload, gpu, num_gpus, precision)
     assert row["batch_size"] == batch
+
+
+@pytest.mark.parametrize(
+    ("path", "workload", "gpu", "single", "batch", "half"),
+    [
+        (TF2_BERT, "bert-pretrain-128", "V100-SXM3-32GB", "fp32", 32, 60),
+        (TF2_BERT, "bert-pretrain-512", "V100-SXM3-32GB", "fp32", 6, 10),
+        (TF2_BERT, "bert-pretrain-128", "A100-SXM4-80GB", "tf32", 176, 312),
+        (TF2_BERT, "bert-pretrain-512", "A100-SXM4-80GB", "tf32", 22, 40),
+        (TF2_BERT, "bert-finetune-", "V100-SXM2-16GB", "fp32", 3, 6),
+        (TF2_BERT, "bert-finetune-", "V100-SXM2-32GB", "fp32", 8, 12),
+        (TF2_BERT, "bert-finetune-", "A100-SXM4-80GB", "tf32", 38, 76),
+        (BIOBERT, "biobert-pretrain-128", "V100-SXM2-16GB", "fp32", 32, 64),
+        (TRANSFORMER, "transformer", "V100-SXM2-16GB", "fp32", 2560, 5120),
+        (TRANSFORMER, "transformer", "V100-SXM3-32GB", "fp32", 5120, 10240),
+    ],
+)
+def test_of_two_batches_mixed_precision_has_the_larger(
+    path: str,
+    workload: str,
+    gpu: str,
+    single: str,
+    batch: int,
+    half: int,
+    table: pd.DataFrame,
+) -> None:
+    """Where a cell has both, mixed precision first."""
+    assert of(table, path, workload, gpu, 8, single)["batch_size"] == batch
+    assert of(table, path, workload, gpu, 8, "amp")["batch_size"] == half
