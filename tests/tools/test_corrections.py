@@ -187,3 +187,53 @@ def test_of_two_batches_mixed_precision_has_the_larger(
     """Where a cell has both, mixed precision first."""
     assert of(table, path, workload, gpu, 8, single)["batch_size"] == batch
     assert of(table, path, workload, gpu, 8, "amp")["batch_size"] == half
+
+
+@pytest.mark.parametrize(
+    ("workload", "precision", "rates"),
+    [
+        ("bert-pretrain-128", "amp", (3799.24, 3803.82)),
+        ("bert-pretrain-128", "tf32", (1944.77, 2062.98)),
+        ("bert-pretrain-512", "amp", (649.69, 749.73)),
+        ("bert-pretrain-512", "tf32", (427.39, 431.89)),
+    ],
+)
+def test_rates_of_several_nodes_are_no_rates_of_eight_gpus(
+    workload: str, precision: str, rates: tuple[float, float], table: pd.DataFrame
+) -> None:
+    """Of BERT on a DGX A100 there is one in each table: alone, and as one node."""
+    row = of(table, TF2_BERT, workload, "A100-SXM4-80GB", 8, precision)
+    assert row["throughput"] == pytest.approx((rates[0] * rates[1]) ** 0.5, rel=1e-5)
+    assert row["reports"] == 2
+
+
+def test_nodes_are_counted_as_the_gpus_they_have(tool: Tool) -> None:
+    """The first column of TensorFlow 2's tables of several nodes counts nodes."""
+    figures = tool("sources").read_training()
+    several = figures[
+        figures["source_path"].eq(f"{TF2_BERT}/README.md")
+        & figures["notes"].str.contains("several machines", regex=False)
+    ]
+    counts = several.groupby("gpu_name")["num_gpus"].value_counts()
+    assert counts.to_dict() == {
+        ("A100-SXM4-80GB", 16): 4,
+        ("A100-SXM4-80GB", 64): 4,
+        ("A100-SXM4-80GB", 256): 4,
+        ("V100-SXM3-32GB", 64): 4,
+        ("V100-SXM3-32GB", 256): 4,
+        ("V100-SXM3-32GB", 512): 4,
+    }
+    each = several["throughput"] / several["num_gpus"]
+    assert each.max() < 500
+
+
+def test_one_a100_of_bert_on_tensorflow_2_is_no_faulty_row() -> None:
+    """It was, beside eight that were credited with two nodes' rate."""
+    use = pd.read_csv(ROOT / "models" / "row_use.csv", keep_default_na=False)
+    rows = use[
+        use["series"].eq(f"dle/{TF2_BERT}")
+        & use["workload"].str.startswith("bert-pretrain")
+        & use["gpu"].eq("A100-SXM4-80GB")
+    ]
+    assert len(rows) == 4
+    assert not rows["reason"].str.startswith("faulty").any()
