@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -15,6 +16,9 @@ ROOT = Path(__file__).parents[2]
 TF2_BERT = "TensorFlow2/LanguageModeling/BERT"
 BIOBERT = "TensorFlow/LanguageModeling/BERT/biobert"
 TRANSFORMER = "PyTorch/Translation/Transformer"
+WIDE_AND_DEEP = "TensorFlow/Recommendation/WideAndDeep"
+NCF = "TensorFlow/Recommendation/NCF"
+DLRM = "PyTorch/Recommendation/DLRM"
 
 Tool = Callable[[str], ModuleType]
 
@@ -237,3 +241,72 @@ def test_one_a100_of_bert_on_tensorflow_2_is_no_faulty_row() -> None:
     ]
     assert len(rows) == 4
     assert not rows["reason"].str.startswith("faulty").any()
+
+
+@pytest.mark.parametrize(
+    ("path", "workload", "gpu", "num_gpus", "precision", "batch"),
+    [
+        (WIDE_AND_DEEP, "wideanddeep", "A100-SXM4-40GB", 1, "tf32", 131_072),
+        (WIDE_AND_DEEP, "wideanddeep", "A100-SXM4-40GB", 1, "amp", 131_072),
+        (WIDE_AND_DEEP, "wideanddeep", "A100-SXM4-40GB", 8, "tf32", 16_384),
+        (WIDE_AND_DEEP, "wideanddeep", "A100-SXM4-40GB", 8, "amp", 16_384),
+        (WIDE_AND_DEEP, "wideanddeep", "V100-SXM2-16GB", 1, "", 131_072),
+        (WIDE_AND_DEEP, "wideanddeep", "V100-SXM2-16GB", 8, "amp", 16_384),
+        (NCF, "ncf", "A100-SXM4-40GB", 1, "amp", 1_048_576),
+        (NCF, "ncf", "A100-SXM4-40GB", 4, "tf32", 262_144),
+        (NCF, "ncf", "A100-SXM4-40GB", 8, "amp", 131_072),
+        (NCF, "ncf", "V100-SXM2-32GB", 4, "amp", 262_144),
+        (NCF, "ncf", "V100-SXM2-32GB", 8, "fp32", 131_072),
+        (DLRM, "dlrm small", "A100-SXM4-80GB", 1, "amp", 65_536),
+        (DLRM, "dlrm large", "V100-SXM2-32GB", 8, "fp32", 8_192),
+    ],
+)
+def test_thousands_are_read_as_such(
+    path: str,
+    workload: str,
+    gpu: str,
+    num_gpus: int,
+    precision: str,
+    batch: int,
+    table: pd.DataFrame,
+) -> None:
+    """A comma that parts them parts no two numbers, and k is 1,024."""
+    row = of(table, path, workload, gpu, num_gpus, precision)
+    assert row["batch_size"] == pytest.approx(batch, rel=1e-5)
+
+
+def test_no_example_of_nvidia_has_a_smaller_batch_in_mixed_precision(
+    table: pd.DataFrame,
+) -> None:
+    """Memory holds more of it: the other way round, two batches were swapped."""
+    key = ["series", "workload", "gpu", "num_gpus"]
+    known = table[table["series"].str.startswith("dle/") & table["batch_size"].notna()]
+    half = known["precision"].isin(["amp", "bf16"])
+    pairs = known[half].merge(known[~half], on=key, suffixes=("", "_single"))
+    assert len(pairs) > 100
+    smaller = pairs[pairs["batch_size"] < pairs["batch_size_single"]]
+    assert smaller[key].drop_duplicates().to_dict("records") == []
+
+
+def test_batches_stand_in_the_cells_they_were_read_from(tool: Tool) -> None:
+    """Of NVIDIA's examples, whose notes quote the cell; but for what accumulates."""
+    figures = tool("sources").read_training()
+    parts = figures["notes"].str.extract(r"batch column \"(.*)\" = ([^;]*)")
+    read = figures.assign(heading=parts[0], cell=parts[1]).dropna(subset="cell")
+    assert len(read) > 800
+    read = read[~read["notes"].str.contains("accumul", regex=False)]
+    columns = ["source_path", "batch_size_per_gpu", "heading", "cell"]
+    wrong = [
+        f"{path}: {batch:g} of {cell!r}"
+        for path, batch, heading, cell in read[columns].itertuples(index=False)
+        if batch not in numbers(heading, cell)
+    ]
+    assert wrong == []
+
+
+def numbers(heading: str, cell: str) -> list[float]:
+    """Return the numbers of a cell, whose commas part two where the heading's does."""
+    if "," not in heading:
+        cell = cell.replace(",", "")
+    found = re.findall(r"(\d+)(k?)", cell)
+    return [float(number) * (1024 if k else 1) for number, k in found]
