@@ -12,6 +12,7 @@ import pandas as pd
 
 from advisor.base.errors import UsageError
 from benchmark_labels import LABELS
+from corrections import COLUMNS, correct
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ROOT / "models" / "sources"
@@ -74,6 +75,8 @@ QUALITIES = ("A", "B", "C")
 def read_training() -> pd.DataFrame:
     """Return the figures of all files in ``training/``, one row each, `file` its name.
 
+    What was read wrongly is as ``corrections/`` says.
+
     Raises
     ------
     UsageError
@@ -91,10 +94,20 @@ def read_training() -> pd.DataFrame:
             raise UsageError(message)
         table = pd.DataFrame(OPTIONAL | table.to_dict("series"))
         refuse_figures(name, table)
+        table = corrected(path.name.split(".")[0], table)
         table["suspect"] = table["suspect"].astype(str).str.lower().eq("true")
         table["file"] = path.name.split(".")[0]
         tables.append(table)
     return pd.concat(tables, ignore_index=True)
+
+
+def corrected(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """Return the figures of a file as its corrections say, where it has any."""
+    name = f"corrections/{name}.csv"
+    if not (SOURCES / name).is_file():
+        return table
+    lines = read(name, COLUMNS, dtype=str, keep_default_na=False)
+    return correct(name, table, lines)
 
 
 def refuse_figures(name: str, table: pd.DataFrame) -> None:

@@ -74,6 +74,20 @@ def test_files_of_figures_come_together(sources: Path, tool: Tool) -> None:
     assert figures["cpu_name"].isna().all()
 
 
+def test_what_was_read_wrongly_is_as_its_correction_says(
+    sources: Path, tool: Tool
+) -> None:
+    """A file of corrections goes with the file of figures that has its name."""
+    (sources / "corrections").mkdir()
+    (sources / "corrections" / "lab.csv").write_text(
+        "source,source_path,says,precision,throughput,column,was,right,why,seen_in\n"
+        "lab/bench,README.md,,amp,1210,batch_size_per_gpu,256,128,a slip,lab/bench@0123\n"
+    )
+    figures = tool("sources").read_training()
+    assert figures["batch_size_per_gpu"].tolist() == [256, 128]
+    assert figures["notes"].tolist() == ["", "; a slip"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
