@@ -274,7 +274,10 @@ def _of_cores(
         elif found is None:
             usual, group = host.alone(line.name), CORE
         else:
-            usual = host.workers(int(found[2]), result.value(f"{found[1]}.core"))
+            own_rate, ceiling = (
+                result.value(f"{found[1]}.{what}") for what in ("core", "ceiling")
+            )
+            usual = host.workers(int(found[2]), own_rate, ceiling)
         if usual is not None:
             yield Expected(line.name, group, *usual)
 

@@ -277,6 +277,26 @@ def test_a_quota_is_no_whole_number_of_cores(tables: Tables) -> None:
     assert "decode.pillow.w32" not in quota
 
 
+def test_workers_whom_one_process_holds_up_tell_nothing_of_cores(tables: Tables) -> None:
+    """Where all cores do more than it takes, the rate is its own, and no fault.
+
+    Of fewer workers the rate is that of the cores, and half of it is a fault.
+    """
+    by_cores = expected_lines(bench(LINES), tables)["decode.pillow.w32"].value
+    lines = {
+        **LINES,
+        "decode.pillow.w4": (600.0, "images/s"),
+        "decode.pillow.w32": (0.36 * by_cores, "images/s"),
+        "decode.pillow.ceiling": (0.36 * by_cores, "images/s"),
+    }
+    held_up = bench(lines)
+    assert "decode.pillow.w32" not in expected_lines(held_up, tables)
+    assert "decode.pillow.w32" not in faults(held_up, tables)
+    assert "decode.pillow.w4" in faults(held_up, tables)
+    free = {**lines, "decode.pillow.ceiling": (1.1 * by_cores, "images/s")}
+    assert "decode.pillow.w32" in faults(bench(free), tables)
+
+
 def test_cards_of_one_machine_are_one_draw(tables: Tables) -> None:
     """Eight cards of a machine weigh as one machine that has their median."""
     many = {f"gpu{at}.matmul.fp16": (150.0 + at, "TFLOP/s") for at in range(7)}
