@@ -335,8 +335,21 @@ def thread_speed(machine: MeasuredMachine) -> float:
     """Return the speed of one thread while all are busy, NaN where nobody measured it."""
     if machine.cores is None:
         return math.nan
-    workers = math.floor(machine.cores)
+    workers = all_workers(machine.cores)
     return _speed_in(machine, f"{{}}.w{workers}.core") if workers > 1 else math.nan
+
+
+def all_workers(granted: float) -> int:
+    """Return how many workers a bench has for all cores that are granted.
+
+    A quota need not be whole; the program of the bench, which knows nothing of this
+    package, rounds it the same way (a test holds them equal).
+
+    Parameters
+    ----------
+    granted : cores
+    """
+    return max(1, int(granted + 0.5))
 
 
 def _speed_in(machine: MeasuredMachine, line: str) -> float:

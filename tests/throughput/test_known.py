@@ -19,9 +19,15 @@ from advisor.hardware.core_speed import named_speed
 from advisor.hardware.measured import Figure, MeasuredMachine
 from advisor.market.offers import parse_offers
 from advisor.measure import components
+from advisor.measure.probe.cores import Cores
 from advisor.ranking.rank import rank_offers
 from advisor.ranking.ranking import Ranking
-from advisor.throughput.readings import REFERENCE_LOG_SD, REFERENCE_RATES
+from advisor.throughput.readings import (
+    REFERENCE_LOG_SD,
+    REFERENCE_RATES,
+    all_workers,
+    thread_speed,
+)
 from advisor.throughput.tables import load_tables
 from advisor.throughput.user_runs import UserRun
 from advisor.workloads.load import load_workload
@@ -193,6 +199,19 @@ def test_what_a_thread_does_beside_busy_ones_is_what_the_machine_feeds_with() ->
     }
     after = ranked(machine(busy, cores=4.0), threads=4.0).machines
     assert after.cores[0] * after.core_speed[0] == pytest.approx(4 * 0.3, rel=1e-6)
+
+
+@given(st.floats(0.1, 500.0))
+def test_a_quota_is_rounded_as_the_bench_rounds_it(quota: float) -> None:
+    """A machine of 15.5 cores has figures of 16 workers, which tell of its threads."""
+    assert all_workers(quota) == Cores(512, 512, quota, None).workers
+
+
+def test_the_threads_of_a_quota_that_is_not_whole_are_known() -> None:
+    """Their speed is in the line of as many workers as the bench has for it."""
+    name = "decode.pillow.w16.core"
+    found = machine({name: 0.3 * REFERENCE_RATES["decode.pillow.core"]}, cores=15.5)
+    assert thread_speed(found) == pytest.approx(0.3)
 
 
 def test_a_slow_launch_slows_what_launches_bind() -> None:
