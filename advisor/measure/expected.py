@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from advisor.base.units import MIB_PER_GIB
-from advisor.hardware.boards import board
+from advisor.hardware.boards import kinds
 from advisor.hardware.cpus import Cpu
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.machines import PCIE_GB_S_PER_LANE
@@ -167,8 +167,7 @@ def _of_gpu(name: str, part: str, gpu: Gpu, limit_w: float) -> Expected | None:
     """
     if part.startswith("matmul."):
         nominal = getattr(gpu, f"{part.removeprefix('matmul.')}_tflops", math.nan)
-        kinds = (f"{gpu.architecture}, {board(gpu)}", board(gpu))
-        found = _by_card(name, part, gpu, nominal, kinds)
+        found = _by_card(name, part, gpu, nominal, kinds(gpu))
         return None if found is None else _at_power(found, gpu, limit_w)
     if part == "bandwidth":
         return _by_card(name, part, gpu, gpu.memory_bandwidth_gb_s, (ANY_CARD,))
@@ -187,7 +186,7 @@ def _at_power(expected: Expected, gpu: Gpu, limit_w: float) -> Expected:
 
 
 def _by_card(
-    name: str, part: str, gpu: Gpu, nominal: float, kinds: tuple[str, ...]
+    name: str, part: str, gpu: Gpu, nominal: float, things: tuple[str, ...]
 ) -> Expected | None:
     """Return what a card does that was measured, or else its share of the data sheet."""
     measured = component(part, gpu.name)
@@ -201,7 +200,7 @@ def _by_card(
             gpu.name,
             f"median of {measured.measurements:.0f}: {measured.source}",
         )
-    kind = component(part, *kinds) if gpu.vendor == MODELED else None
+    kind = component(part, *things) if gpu.vendor == MODELED else None
     if kind is None or not nominal > 0.0:  # also NaN: arithmetic that the card lacks
         return None
     share = _share(part, gpu, kind)

@@ -102,6 +102,15 @@ def test_a_card_that_nobody_measured_is_not_taken_for_a_faster_kind(
     assert "gpu0.matmul.fp16" not in faults(found, tables)
 
 
+def test_a_chip_like_no_other_of_its_kind_is_held_to_what_it_did(tables: Tables) -> None:
+    """FP16 of a P100 SXM2 is sound at 0.44 of the data sheet, and a quarter is not."""
+    card = {"gpus": ("Tesla P100-SXM2-16GB",), "memory_gb": 16.0}
+    nominal = tables.gpus["P100-SXM2-16GB"].fp16_tflops
+    for share, is_fault in ((0.44, False), (0.11, True)):
+        found = bench({"gpu0.matmul.fp16": (share * nominal, "TFLOP/s")}, **card)
+        assert ("gpu0.matmul.fp16" in faults(found, tables)) == is_fault
+
+
 def test_a_fault_is_told_in_words_with_what_it_is_compared_with(tables: Tables) -> None:
     """Share, card and the least of a healthy one stand in the verdict."""
     found = bench({**LINES, "gpu0.matmul.bf16": (82.0, "TFLOP/s")})
