@@ -72,7 +72,7 @@ def board(gpu: Gpu) -> str:
     return f"{LAPTOP}, {FULL}" if rate == FULL else LAPTOP
 
 
-def kinds(gpu: Gpu) -> tuple[str, ...]:
+def kinds_of(gpu: Gpu) -> tuple[str, ...]:
     """Return the kinds of boards whose shares a card may have, the narrowest first."""
     kind = board(gpu)
     wider = (NONE,) if kind == DOUBLE else ()
