@@ -24,9 +24,12 @@ if TYPE_CHECKING:
 
 FULL, HALF = "full-rate tensor cores", "half-rate tensor cores"
 NONE = "no tensor cores"
+DOUBLE = "no tensor cores, FP16 above FP32"
 LAPTOP = "laptop"
 """Kinds of boards, see `board`; those of laptops whose tensor cores run at full rate are
-``"laptop, full-rate tensor cores"``."""
+``"laptop, full-rate tensor cores"``. GP100 has twice its FP32 rate in FP16, of which its
+products, accumulated in FP32, reach half; other cards without tensor cores are taken to
+have one rate in both."""
 
 HALF_RATE_FLOP = 768.0
 """FLOP per clock of a multiprocessor, FP16 with FP32 accumulation, below which its tensor
@@ -34,8 +37,8 @@ cores run at half rate: 512 against 1,024 and more on every architecture from Vo
 (NVIDIA's whitepapers)."""
 
 TENSOR_CORES = 1.5
-"""Matrix rate over FP32 rate above which products run on tensor cores: they are two or
-more times as fast as the vector units on every card that has them."""
+"""Matrix rate over FP32 rate above which products run on tensor cores, on cards that
+have them: they are two or more times as fast as the vector units on every one."""
 
 FIRST_TENSOR_CORES = 7.0
 """Compute capability of the first cards with tensor cores (Volta)."""
@@ -69,12 +72,18 @@ def board(gpu: Gpu) -> str:
     return f"{LAPTOP}, {FULL}" if rate == FULL else LAPTOP
 
 
+def kinds_of(gpu: Gpu) -> tuple[str, ...]:
+    """Return the kinds of boards whose shares a card may have, the narrowest first."""
+    kind = board(gpu)
+    wider = (NONE,) if kind == DOUBLE else ()
+    return (f"{gpu.architecture}, {kind}", kind, *wider)
+
+
 def _tensor_cores(gpu: Gpu) -> str:
-    if not (
-        gpu.compute_capability >= FIRST_TENSOR_CORES
-        and gpu.fp16_tflops > TENSOR_CORES * gpu.fp32_tflops
-    ):
+    if not gpu.fp16_tflops > TENSOR_CORES * gpu.fp32_tflops:
         return NONE
+    if not gpu.compute_capability >= FIRST_TENSOR_CORES:
+        return DOUBLE
     per_clock = 1e6 * gpu.fp16_tflops / (gpu.sm_count * gpu.boost_mhz)
     return HALF if per_clock < HALF_RATE_FLOP else FULL
 

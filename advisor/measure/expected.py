@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from advisor.base.units import MIB_PER_GIB
-from advisor.hardware.boards import board
+from advisor.hardware.boards import kinds_of
 from advisor.hardware.cpus import Cpu
 from advisor.hardware.gpus import Gpu
 from advisor.hardware.machines import PCIE_GB_S_PER_LANE
@@ -138,7 +138,7 @@ def _of_gpus(
     """Yield what its GPUs do, each by itself."""
     cpu = cpu_of(result, tables, offered)
     host = HostCores.of_machine(cpu, result.cores_granted, tables.model)
-    gpus = [gpu_of(seen, tables) for seen in result.machine.gpus]
+    gpus = [_judging(gpu_of(seen, tables), tables) for seen in result.machine.gpus]
     limit_w = math.nan if offered is None else float(offered.gpu_max_power_w[0])
     for line in result.lines:
         found = _GPU_LINE.fullmatch(line.name)
@@ -158,6 +158,13 @@ def _of_gpus(
             yield expected
 
 
+def _judging(gpu: Gpu | None, tables: Tables) -> Gpu | None:
+    """Return a card as machines are judged by it, see `Known.judging`."""
+    if gpu is None or tables.known is None:
+        return gpu
+    return tables.known.judging(gpu)
+
+
 def _of_gpu(name: str, part: str, gpu: Gpu, limit_w: float) -> Expected | None:
     """Return what one part of a GPU does: measured on that card, or by its kind.
 
@@ -167,8 +174,7 @@ def _of_gpu(name: str, part: str, gpu: Gpu, limit_w: float) -> Expected | None:
     """
     if part.startswith("matmul."):
         nominal = getattr(gpu, f"{part.removeprefix('matmul.')}_tflops", math.nan)
-        kinds = (f"{gpu.architecture}, {board(gpu)}", board(gpu))
-        found = _by_card(name, part, gpu, nominal, kinds)
+        found = _by_card(name, part, gpu, nominal, kinds_of(gpu))
         return None if found is None else _at_power(found, gpu, limit_w)
     if part == "bandwidth":
         return _by_card(name, part, gpu, gpu.memory_bandwidth_gb_s, (ANY_CARD,))
@@ -187,7 +193,7 @@ def _at_power(expected: Expected, gpu: Gpu, limit_w: float) -> Expected:
 
 
 def _by_card(
-    name: str, part: str, gpu: Gpu, nominal: float, kinds: tuple[str, ...]
+    name: str, part: str, gpu: Gpu, nominal: float, things: tuple[str, ...]
 ) -> Expected | None:
     """Return what a card does that was measured, or else its share of the data sheet."""
     measured = component(part, gpu.name)
@@ -201,7 +207,7 @@ def _by_card(
             gpu.name,
             f"median of {measured.measurements:.0f}: {measured.source}",
         )
-    kind = component(part, *kinds) if gpu.vendor == MODELED else None
+    kind = component(part, *things) if gpu.vendor == MODELED else None
     if kind is None or not nominal > 0.0:  # also NaN: arithmetic that the card lacks
         return None
     share = _share(part, gpu, kind)
@@ -274,7 +280,10 @@ def _of_cores(
         elif found is None:
             usual, group = host.alone(line.name), CORE
         else:
-            usual = host.workers(int(found[2]), result.value(f"{found[1]}.core"))
+            own_rate, ceiling = (
+                result.value(f"{found[1]}.{what}") for what in ("core", "ceiling")
+            )
+            usual = host.workers(int(found[2]), own_rate, ceiling)
         if usual is not None:
             yield Expected(line.name, group, *usual)
 

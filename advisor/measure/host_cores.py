@@ -113,18 +113,25 @@ class HostCores:
             "the bench itself",
         )
 
-    def workers(self, count: int, own_rate: float) -> Usual | None:
+    def workers(self, count: int, own_rate: float, ceiling: float) -> Usual | None:
         """Return what several workers do by the clock, at most one per thread begun.
+
+        Nothing is expected where the one process that takes all batches could not take
+        what the cores do: such a rate tells of that process, and not of the cores.
 
         Parameters
         ----------
         count : of the workers
         own_rate : what one core of the machine does of the same, in its own time
+        ceiling : what the process that takes all batches can take, in its own time; NaN:
+            nobody measured it
         """
         if not (own_rate > 0.0 and 1 <= count < self.granted + 1.0):  # also NaN
             return None
         each = self._share(count) / self._share(1)
         cores = each * min(count, self.granted) ** self.host.core_exponent
+        if own_rate * cores >= ceiling:
+            return None
         by_number = math.log(count) * self.host.core_exponent_sd
         beside = PAIRED_LOG_SD if self.is_paired and count > 1 else 0.0
         return Usual(

@@ -25,23 +25,25 @@ import numpy as np
 from advisor.base.arrays import FloatArray, IntArray, ObjectArray, among, distinct
 from advisor.hardware.core_speed import CoreSpeed
 from advisor.hardware.cpus import CpuTable
-from advisor.hardware.gpus import GpuTable
+from advisor.hardware.gpus import Gpu, GpuTable
 from advisor.hardware.machines import HOST_TO_GPU_BOUNDS_GB_S, Machines
 from advisor.hardware.measured import Figure, MeasuredMachine, usable
 from advisor.throughput.artifact import ThroughputModel
+from advisor.throughput.card_readings import (
+    BANDWIDTH_MACHINE_LOG_SD,
+    MATMUL_MACHINE_LOG_SD,
+    bandwidths,
+    matmuls,
+)
 from advisor.throughput.effects import Effect
 from advisor.throughput.readings import (
     ANOTHER_DAY_LOG_SD,
-    BANDWIDTH_MACHINE_LOG_SD,
-    MATMUL_MACHINE_LOG_SD,
     REFERENCE_LOG_SD,
     Learned,
-    bandwidths,
     core_of,
     cores,
     cpu_kind,
     launches,
-    matmuls,
     thread_speed,
 )
 
@@ -85,6 +87,7 @@ class Known:
     before : the GPU table without them
     gpus : the GPU table with what they say of cards
     cards, cpus : name of a card, key of a CPU -> machines that say something of it
+    agreed : names of cards on whose matrix rate enough machines agree
     """
 
     machines: tuple[MeasuredMachine, ...]
@@ -92,6 +95,7 @@ class Known:
     gpus: GpuTable
     cards: Mapping[str, int]
     cpus: Mapping[str, int]
+    agreed: frozenset[str]
     _table: CpuTable
     _of_machine: Mapping[tuple[object, ...], MachineEffect]
     _core_of_cpu: Mapping[str, Effect]
@@ -123,6 +127,7 @@ class Known:
             gpus=_with_shares(gpus, matmul),
             cards=_merged(matmul.machines_of, bandwidth.machines_of),
             cpus=_merged(core.machines_of, launch.machines_of),
+            agreed=matmul.agreed,
             _table=cpus,
             _of_machine={
                 identity: _machine_effect(
@@ -141,6 +146,14 @@ class Known:
     def count(self) -> int:
         """How many machines were measured."""
         return len(self._of_machine)
+
+    def judging(self, card: Gpu) -> Gpu:
+        """Return a card with the share of its matrix rate that a machine is judged by.
+
+        What was known before the user's machines, unless enough of these agree: a few
+        that are slow, and this one may be among them, do not make slow ones usual.
+        """
+        return card if card.name in self.agreed else self.before[card.name]
 
     def effect_of(self, market: str, machine_id: int) -> MachineEffect | None:
         """Return what is known of a market's machine, None if it was not measured."""

@@ -1,16 +1,16 @@
 """What was measured on machines beside what is expected of them, and what that shows.
 
-Each of `cores`, `launches`, `matmuls` and `bandwidths` compares one quantity, and hands
-it to `advisor.throughput.effects`.
+Each of `cores` and `launches` here, and `matmuls` and `bandwidths` in
+`advisor.throughput.card_readings`, compares one quantity, and hands it to
+`advisor.throughput.effects`.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from advisor.hardware.card_state import OTHER_BANDWIDTH, USUAL_BANDWIDTH
 from advisor.hardware.core_speed import (
     CoreSpeed,
     CpuConstants,
@@ -18,7 +18,6 @@ from advisor.hardware.core_speed import (
     unnamed_speed,
 )
 from advisor.hardware.cpus import CpuTable
-from advisor.hardware.gpus import Gpu, GpuTable, matmul_measurements
 from advisor.hardware.measured import Figure, MeasuredMachine, usable
 from advisor.throughput.artifact import ThroughputModel
 from advisor.throughput.effects import Effect, Effects, Reading, Spreads, learned
@@ -57,23 +56,6 @@ CORE_MACHINE_LOG_SD = 0.05
 """Scale of how machines of one CPU differ per core: `CpuConstants.measured_log_sd`, which
 is an assumption."""
 
-MATMUL_MACHINE_LOG_SD = 0.03
-"""Scale of how one card's matrix rate differs between machines: 1.48 times the median
-absolute deviation of FP16 rates of cards that ``models/sources/gpu_matmul.csv`` has
-several times is 0.023 (0.028 with laptops); their standard deviation, tails and all, is
-0.05."""
-
-BANDWIDTH_MACHINE_LOG_SD = 0.02
-"""The same of bandwidth: the tenth to ninetieth percentiles of offers lie within 3 % of
-the median (`advisor.hardware.card_state.USUAL_BANDWIDTH`)."""
-
-_BOARD_LOG_SD = 0.2
-"""How far a card that nobody published may be from the usual share of its kind of board:
-0.04 (SXM), 0.08 (GeForce) and 0.25 (professional) in ``data/matmul.csv``."""
-
-_MATMUL_LINE_LOG_SD = 0.05  # another shape than the published: 2 to 8 % between sources
-_BANDWIDTH_LINE_LOG_SD = 0.10  # a copy of ours against the market's (assumption)
-_BANDWIDTH_CARD_LOG_SD = 0.05  # 0.809 to 0.870 of nominal on the four cards known
 _LAUNCH_CPU_LOG_SD = 0.10  # launching against decoding on one CPU (assumption)
 
 _OF_CPU_LOG_SD: Mapping[str, float] = {
@@ -86,10 +68,6 @@ _OF_CPU_LOG_SD: Mapping[str, float] = {
 log-sd of what is left of a row in the fit of ``models/cpu_decode.csv``; compressing is
 another kind of work (assumption)."""
 
-_MATMUL_LINES = ("matmul.fp16", "matmul.bf16")
-"""The first that was measured counts: both are of the same units, and the shares of the
-table are of FP16."""
-
 
 class Learned(NamedTuple):
     """What one quantity shows.
@@ -100,6 +78,7 @@ class Learned(NamedTuple):
     level : name of a kind -> of itself
     of_machine, own : identity -> of the machine, and as it differs from its kind
     machines_of : name of a kind -> machines that were measured
+    agreed : names of kinds on which enough machines agree
     """
 
     of_kind: Mapping[str, Effect]
@@ -107,9 +86,10 @@ class Learned(NamedTuple):
     of_machine: Mapping[tuple[object, ...], Effect]
     own: Mapping[tuple[object, ...], Effect]
     machines_of: Mapping[str, int]
+    agreed: frozenset[str]
 
 
-class _Compared(NamedTuple):
+class Compared(NamedTuple):
     """A figure of a machine over what is expected, ln, and what its day adds to that."""
 
     machine: MeasuredMachine
@@ -120,12 +100,14 @@ class _Compared(NamedTuple):
     day_log_sd: float = ANOTHER_DAY_LOG_SD
 
 
-def _learned(
-    compared: Sequence[_Compared],
+def learned_of(
+    compared: Sequence[Compared],
     kinds: Mapping[str, float],
     machine_log_sd: float,
     offset_log_sd: float,
     lines: Mapping[str, float],
+    *,
+    most_by_few: float = math.inf,
 ) -> Learned:
     """Return what compared figures show.
 
@@ -134,9 +116,10 @@ def _learned(
     kinds : name -> log-sd of the kind itself, before
     offset_log_sd : of what all of them are compared with
     lines : name -> log-sd of what it has of its own on a kind
+    most_by_few : see `Spreads`
     """
     if not compared:
-        return Learned({}, {}, {}, {}, {})
+        return Learned({}, {}, {}, {}, {}, frozenset())
     # A machine whose CPU was told anew is another one.
     pairs = list(dict.fromkeys((one.machine.identity, one.kind) for one in compared))
     days = dict.fromkeys(id(one.machine) for one in compared)
@@ -160,6 +143,7 @@ def _learned(
         [offset_log_sd],
         [*lines.values()],
         [of_day[day] for day in days],
+        most_by_few,
     )
     found: Effects = learned(readings, spreads)
     return Learned(
@@ -168,6 +152,7 @@ def _learned(
         {pair[0]: found.machine[at] for at, pair in enumerate(pairs)},
         {pair[0]: found.own[at] for at, pair in enumerate(pairs)},
         {name: sum(kind == name for _, kind in pairs) for name in kinds},
+        frozenset(name for at, name in enumerate(kinds) if at in found.agreed),
     )
 
 
@@ -190,7 +175,7 @@ def cores(
     machines: Sequence[MeasuredMachine], cpus: CpuTable, model: ThroughputModel
 ) -> Learned:
     """Return what decode rates say of cores, over the speeds of their names."""
-    compared, kinds = list[_Compared](), dict[str, float]()
+    compared, kinds = list[Compared](), dict[str, float]()
     for machine in machines:
         usual = _usual_core(machine, cpus, model.cpu)
         share, day_log_sd = _alone(machine, cpus, model.cpu)
@@ -200,10 +185,10 @@ def cores(
             if figure is None or not usable(figure.value):
                 continue
             over = math.log(figure.value / (reference * share * usual.speed))
-            compared.append(_Compared(machine, kind, line, over, figure, day_log_sd))
+            compared.append(Compared(machine, kind, line, over, figure, day_log_sd))
             rest = usual.log_sd**2 - CORE_MACHINE_LOG_SD**2
             kinds[kind] = math.sqrt(max(rest, CORE_MACHINE_LOG_SD**2))
-    return _learned(
+    return learned_of(
         compared, kinds, CORE_MACHINE_LOG_SD, REFERENCE_LOG_SD, _OF_CPU_LOG_SD
     )
 
@@ -243,7 +228,7 @@ def launches(
     model: ThroughputModel,
 ) -> Learned:
     """Return what launch rates say beside the speeds of the cores."""
-    compared, kinds = list[_Compared](), dict[str, float]()
+    compared, kinds = list[Compared](), dict[str, float]()
     for machine in machines:
         figure = machine.slowest("launch")
         if figure is None or not usable(figure.value):
@@ -253,62 +238,12 @@ def launches(
         expected = speed * math.exp(known.mean) / (model.host.launch_us * 1e-6)
         kind = _kind_of(machine, cpu_kind(cpus, machine.cpu))
         over = math.log(figure.value / expected)
-        compared.append(_Compared(machine, kind, "launch", over, figure))
+        compared.append(Compared(machine, kind, "launch", over, figure))
         kinds[kind] = _LAUNCH_CPU_LOG_SD
     offset_log_sd = model.host.launch_log_sd
-    return _learned(compared, kinds, CORE_MACHINE_LOG_SD, offset_log_sd, {"launch": 0.0})
-
-
-def matmuls(machines: Sequence[MeasuredMachine], gpus: GpuTable) -> Learned:
-    """Return what matrix rates say of cards, over what is known of them."""
-    compared, kinds = list[_Compared](), dict[str, float]()
-    published = matmul_measurements()
-    for machine, card in _with_cards(machines, gpus):
-        for line in _MATMUL_LINES:
-            figure = machine.slowest(line)
-            expected = card.fp16_tflops * card.matmul_share
-            if figure is None or not (usable(figure.value) and usable(expected)):
-                continue
-            over = math.log(figure.value / expected)
-            compared.append(_Compared(machine, card.name, "matmul", over, figure))
-            count = published.get(card.name, 0)
-            kinds[card.name] = (
-                MATMUL_MACHINE_LOG_SD / math.sqrt(count) if count else _BOARD_LOG_SD
-            )
-            break
-    return _learned(
-        compared, kinds, MATMUL_MACHINE_LOG_SD, _MATMUL_LINE_LOG_SD, {"matmul": 0.0}
+    return learned_of(
+        compared, kinds, CORE_MACHINE_LOG_SD, offset_log_sd, {"launch": 0.0}
     )
-
-
-def bandwidths(machines: Sequence[MeasuredMachine], gpus: GpuTable) -> Learned:
-    """Return what bandwidths say of cards, over the usual share of the nominal one."""
-    compared, kinds = list[_Compared](), dict[str, float]()
-    for machine, card in _with_cards(machines, gpus):
-        figure = machine.slowest("bandwidth")
-        share = USUAL_BANDWIDTH.get(card.name, OTHER_BANDWIDTH)
-        expected = share * card.memory_bandwidth_gb_s
-        if figure is None or not (usable(figure.value) and usable(expected)):
-            continue
-        over = math.log(figure.value / expected)
-        compared.append(_Compared(machine, card.name, "bandwidth", over, figure))
-        kinds[card.name] = _BANDWIDTH_CARD_LOG_SD
-    return _learned(
-        compared,
-        kinds,
-        BANDWIDTH_MACHINE_LOG_SD,
-        _BANDWIDTH_LINE_LOG_SD,
-        {"bandwidth": 0.0},
-    )
-
-
-def _with_cards(
-    machines: Sequence[MeasuredMachine], gpus: GpuTable
-) -> Iterator[tuple[MeasuredMachine, Gpu]]:
-    """Yield the machines whose card is in the table."""
-    for machine in machines:
-        if machine.gpu in gpus:
-            yield machine, gpus[machine.gpu]
 
 
 def core_of(
@@ -335,8 +270,21 @@ def thread_speed(machine: MeasuredMachine) -> float:
     """Return the speed of one thread while all are busy, NaN where nobody measured it."""
     if machine.cores is None:
         return math.nan
-    workers = math.floor(machine.cores)
+    workers = all_workers(machine.cores)
     return _speed_in(machine, f"{{}}.w{workers}.core") if workers > 1 else math.nan
+
+
+def all_workers(granted: float) -> int:
+    """Return how many workers a bench has for all cores that are granted.
+
+    A quota need not be whole; the program of the bench, which knows nothing of this
+    package, rounds it the same way (a test holds them equal).
+
+    Parameters
+    ----------
+    granted : cores
+    """
+    return max(1, int(granted + 0.5))
 
 
 def _speed_in(machine: MeasuredMachine, line: str) -> float:

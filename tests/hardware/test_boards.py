@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from advisor.hardware.boards import FULL, HALF, LAPTOP, NONE, board, with_shares
+from advisor.hardware.boards import DOUBLE, FULL, HALF, LAPTOP, NONE, board, with_shares
 from advisor.hardware.gpus import Gpu, load_gpus, matmul_rates
 
 GPUS = load_gpus()
@@ -40,7 +40,8 @@ def new(gpu: Gpu) -> Gpu:
         ("RTX A3000 Laptop", f"{LAPTOP}, {FULL}"),
         ("GTX 1080 Ti", NONE),
         ("GTX 1660 Ti", NONE),
-        ("P100-PCIe-16GB", NONE),
+        ("P100-PCIe-16GB", DOUBLE),
+        ("Quadro GP100", DOUBLE),
     ],
 )
 def test_a_board_is_told_by_its_tensor_cores(name: str, kind: str) -> None:
@@ -156,6 +157,16 @@ def without(name: str) -> Gpu:
     )
     found = {one.name: one for one in with_shares(alone, half, single)}
     return found[name]
+
+
+@pytest.mark.parametrize("name", ["P100-SXM2-16GB", "Quadro GP100"])
+def test_a_chip_at_twice_its_fp32_rate_is_not_like_those_at_one(name: str) -> None:
+    """Of FP16 that is twice FP32 products reach what they reach of it on PCIe: 0.44.
+
+    Cards at one rate in both reach 0.85, and no card more than FP32 has.
+    """
+    assert GPUS[name].matmul_share == GPUS["P100-PCIe-16GB"].matmul_share
+    assert GPUS["GTX 1080"].matmul_share == pytest.approx(0.848, abs=0.01)
 
 
 def test_other_makers_have_no_share() -> None:

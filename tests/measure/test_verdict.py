@@ -102,6 +102,15 @@ def test_a_card_that_nobody_measured_is_not_taken_for_a_faster_kind(
     assert "gpu0.matmul.fp16" not in faults(found, tables)
 
 
+def test_a_chip_like_no_other_of_its_kind_is_held_to_what_it_did(tables: Tables) -> None:
+    """FP16 of a P100 SXM2 is sound at 0.44 of the data sheet, and a quarter is not."""
+    card = {"gpus": ("Tesla P100-SXM2-16GB",), "memory_gb": 16.0}
+    nominal = tables.gpus["P100-SXM2-16GB"].fp16_tflops
+    for share, is_fault in ((0.44, False), (0.11, True)):
+        found = bench({"gpu0.matmul.fp16": (share * nominal, "TFLOP/s")}, **card)
+        assert ("gpu0.matmul.fp16" in faults(found, tables)) == is_fault
+
+
 def test_a_fault_is_told_in_words_with_what_it_is_compared_with(tables: Tables) -> None:
     """Share, card and the least of a healthy one stand in the verdict."""
     found = bench({**LINES, "gpu0.matmul.bf16": (82.0, "TFLOP/s")})
@@ -275,6 +284,26 @@ def test_a_quota_is_no_whole_number_of_cores(tables: Tables) -> None:
     ratio = quota["decode.pillow.w8"].value / whole["decode.pillow.w8"].value
     assert ratio == pytest.approx((7.5 / 8.0) ** 0.97, rel=0.01)
     assert "decode.pillow.w32" not in quota
+
+
+def test_workers_whom_one_process_holds_up_tell_nothing_of_cores(tables: Tables) -> None:
+    """Where all cores do more than it takes, the rate is its own, and no fault.
+
+    Of fewer workers the rate is that of the cores, and half of it is a fault.
+    """
+    by_cores = expected_lines(bench(LINES), tables)["decode.pillow.w32"].value
+    lines = {
+        **LINES,
+        "decode.pillow.w4": (600.0, "images/s"),
+        "decode.pillow.w32": (0.36 * by_cores, "images/s"),
+        "decode.pillow.ceiling": (0.36 * by_cores, "images/s"),
+    }
+    held_up = bench(lines)
+    assert "decode.pillow.w32" not in expected_lines(held_up, tables)
+    assert "decode.pillow.w32" not in faults(held_up, tables)
+    assert "decode.pillow.w4" in faults(held_up, tables)
+    free = {**lines, "decode.pillow.ceiling": (1.1 * by_cores, "images/s")}
+    assert "decode.pillow.w32" in faults(bench(free), tables)
 
 
 def test_cards_of_one_machine_are_one_draw(tables: Tables) -> None:

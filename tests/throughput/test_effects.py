@@ -14,7 +14,9 @@ KIND, MACHINE, OFFSET, DAY, NOISE = 0.1, 0.05, 0.1, 0.03, 0.02
 OFF = st.floats(-1.0, 1.0)
 
 
-def of_machines(*values: float, days: int = 1, kinds: int = 1) -> Effects:
+def of_machines(
+    *values: float, days: int = 1, kinds: int = 1, most_by_few: float = math.inf
+) -> Effects:
     """Return what machines show, each read on so many days, of kinds in turn."""
     readings = [
         Reading(at % kinds, at, 0, 0, at * days + day, value, NOISE**2)
@@ -22,7 +24,38 @@ def of_machines(*values: float, days: int = 1, kinds: int = 1) -> Effects:
         for day in range(days)
     ]
     occasions = [DAY] * (len(values) * days)
-    return learned(readings, Spreads([KIND] * kinds, MACHINE, [OFFSET], [0.0], occasions))
+    spreads = Spreads(
+        *([KIND] * kinds, MACHINE, [OFFSET], [0.0], occasions), most_by_few=most_by_few
+    )
+    return learned(readings, spreads)
+
+
+@given(st.floats(0.5, 1.0), st.integers(3, 6))
+@settings(max_examples=30)
+def test_what_three_agree_on_is_the_kind_however_far_it_is(
+    off: float, count: int
+) -> None:
+    """Two may be odd for one reason; more are believed most of what they show."""
+    found = of_machines(*[-off] * count)
+    assert found.agreed == {0}
+    assert found.level[0].mean < -0.75 * off
+    assert not of_machines(*[-off] * 2).agreed
+    assert not of_machines(0.0, -off, -off).agreed
+
+
+@given(st.lists(OFF, min_size=1, max_size=5))
+@settings(max_examples=30)
+def test_few_that_do_not_agree_move_their_kind_by_so_much_at_most(
+    values: list[float],
+) -> None:
+    """What is beyond is the machines' own: of these no less is said."""
+    bounded, free = (of_machines(*values, most_by_few=most) for most in (0.05, math.inf))
+    if not bounded.agreed:
+        assert abs(bounded.level[0].mean) <= 0.05
+    for one, other in zip(bounded.machine, free.machine, strict=True):
+        assert one == other
+    for own, machine in zip(bounded.own, bounded.machine, strict=True):
+        assert own.mean + bounded.level[0].mean == pytest.approx(machine.mean)
 
 
 @given(OFF)
@@ -42,7 +75,8 @@ def test_one_machine_is_one_draw(value: float, more: int) -> None:
     several = of_machines(*[value] * (more + 1))
     once = of_machines(value)
     spread = [one.level[0].log_sd for one in (once, often, several)]
-    assert several.level[0].log_sd < once.level[0].log_sd
+    if abs(value) < 3.0 * KIND:  # beyond, several say that the kind surprises
+        assert several.level[0].log_sd < once.level[0].log_sd
     if abs(value) < MACHINE:  # beyond, the machine may be the odd one
         assert spread[2] <= spread[1] <= spread[0] + 1e-9
         assert abs(several.level[0].mean) >= abs(often.level[0].mean) - 1e-9

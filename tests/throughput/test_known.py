@@ -17,14 +17,25 @@ from hypothesis import strategies as st
 from advisor.cost.job import Job
 from advisor.hardware.core_speed import named_speed
 from advisor.hardware.measured import Figure, MeasuredMachine
+from advisor.hardware.power import power_factor
 from advisor.market.offers import parse_offers
 from advisor.measure import components
+from advisor.measure.expected import expected_lines
+from advisor.measure.probe.cores import Cores
+from advisor.measure.verdict import judged
 from advisor.ranking.rank import rank_offers
 from advisor.ranking.ranking import Ranking
-from advisor.throughput.readings import REFERENCE_LOG_SD, REFERENCE_RATES
+from advisor.throughput.card_readings import BOARD_LOG_SD
+from advisor.throughput.readings import (
+    REFERENCE_LOG_SD,
+    REFERENCE_RATES,
+    all_workers,
+    thread_speed,
+)
 from advisor.throughput.tables import load_tables
 from advisor.throughput.user_runs import UserRun
 from advisor.workloads.load import load_workload
+from tests.measure.benches import bench
 
 TABLES = load_tables()
 CPU, OTHER = "AMD EPYC 7702 64-Core Processor", "Intel Core i7-9700K"
@@ -103,6 +114,104 @@ def test_a_card_at_half_speed_slows_its_own_machine() -> None:
     ratio = moved(ranked(), after)
     assert ratio[0] == pytest.approx(0.5, abs=0.06)
     assert ratio[1:] == pytest.approx([1.0] * 3, abs=0.02)
+
+
+HALF_RATE, FULL_RATE = "RTX 4080", "RTX 6000 Ada"
+"""Cards that nobody measured: one whose kind is known to 5 %, and one to 17 %."""
+
+
+def rated(card: str, share: float, number: int, limit: float = 1.0) -> MeasuredMachine:
+    """Return a machine at a share of what is usual for its card, and of its power."""
+    gpu = TABLES.gpus[card]
+    figures = {
+        "gpu0.matmul.fp16": share * gpu.fp16_tflops * gpu.matmul_share,
+        "gpu0.power.limit": limit * gpu.tdp_w,
+    }
+    return machine(figures, gpu=card, machine_id=number, number=number)
+
+
+def share_after(card: str, *machines: MeasuredMachine) -> float:
+    """Return by what machines move the share of a card's matrix rate."""
+    gpus = TABLES.knowing(machines).gpus
+    return gpus[card].matmul_share / TABLES.gpus[card].matmul_share
+
+
+@pytest.mark.parametrize("card", [HALF_RATE, FULL_RATE])
+@pytest.mark.parametrize("share", [0.2, 0.5, 0.6, 0.8, 1.3])
+def test_one_odd_machine_of_a_card_that_nobody_measured_is_odd_itself(
+    card: str, share: float
+) -> None:
+    """It moves its kind by a tenth at most, and so do two; it is slow itself.
+
+    Of a small surprise a part may be that our bench measures all cards so.
+    """
+    one = share_after(card, rated(card, share, 1))
+    assert min(share, 0.9) <= one <= max(share, 1.11)
+    assert 0.9 <= share_after(card, *(rated(card, share, at) for at in (1, 2))) <= 1.11
+    known = TABLES.knowing([rated(card, share, 1)]).known
+    assert known is not None
+    own = known.effect_of("vast", 1)
+    assert own is not None
+    # Half of the machine's rate of training follows its matrix rate.
+    believed = (math.log(one) + 2.0 * own.gpu) / math.log(share)
+    assert 0.5 < believed <= 1.0
+
+
+@pytest.mark.parametrize("card", [HALF_RATE, FULL_RATE])
+def test_three_that_agree_tell_of_their_kind(card: str) -> None:
+    """However far it is; and one that is odd among them is odd itself."""
+    three = [rated(card, 0.5, at) for at in (1, 2, 3)]
+    assert 0.48 < share_after(card, *three) < 0.6
+    assert 0.48 < share_after(card, *three, rated(card, 1.0, 4)) < 0.6
+    usual = [rated(card, 1.0, at) for at in (1, 2, 3)]
+    assert share_after(card, *usual, rated(card, 0.5, 4)) == pytest.approx(1.0, abs=0.02)
+
+
+@pytest.mark.parametrize("card", [HALF_RATE, FULL_RATE])
+def test_a_power_limit_is_none_of_the_card_s(card: str) -> None:
+    """Three that are slower by what their limit takes say nothing of the others.
+
+    They themselves are slower by that.
+    """
+    left = float(power_factor(np.array([0.6]), np.array([1.0]))[0])
+    three = [rated(card, left, at, limit=0.6) for at in (1, 2, 3)]
+    assert share_after(card, *three) == pytest.approx(1.0, abs=0.01)
+    known = TABLES.knowing(three).known
+    assert known is not None
+    own = known.effect_of("vast", 2)
+    assert own is not None
+    assert own.gpu == pytest.approx(0.5 * math.log(left), abs=0.01)
+
+
+@pytest.mark.parametrize("card", [HALF_RATE, FULL_RATE])
+def test_a_machine_is_judged_by_what_few_others_do_not_change(card: str) -> None:
+    """A second one at half speed is at fault as the first was; where three agree not."""
+    name, memory_gb = {
+        HALF_RATE: ("NVIDIA GeForce RTX 4080", 16.0),
+        FULL_RATE: ("NVIDIA RTX 6000 Ada Generation", 48.0),
+    }[card]
+    slow = rated(card, 0.5, 1)
+    figure = slow.figures["gpu0.matmul.fp16"].value
+    result = bench(
+        {"gpu0.matmul.fp16": (figure, "TFLOP/s")}, gpus=(name,), memory_gb=memory_gb
+    )
+
+    def is_fault(*machines: MeasuredMachine) -> bool:
+        expected = expected_lines(result, TABLES.knowing(machines))
+        return judged(result, expected)[0].is_fault
+
+    assert is_fault()
+    assert is_fault(slow)
+    assert is_fault(slow, rated(card, 0.5, 2))
+    assert not is_fault(*(rated(card, 0.5, at) for at in (1, 2, 3)))
+
+
+def test_kinds_of_boards_are_known_as_the_verdicts_know_them() -> None:
+    """One figure in two rooms, which know nothing of each other."""
+    for kind, log_sd in BOARD_LOG_SD.items():
+        known = components.component("matmul.fp16", kind)
+        assert known is not None, kind
+        assert known.level_log_sd == pytest.approx(log_sd, abs=0.006)
 
 
 def test_ids_are_of_one_market() -> None:
@@ -193,6 +302,19 @@ def test_what_a_thread_does_beside_busy_ones_is_what_the_machine_feeds_with() ->
     }
     after = ranked(machine(busy, cores=4.0), threads=4.0).machines
     assert after.cores[0] * after.core_speed[0] == pytest.approx(4 * 0.3, rel=1e-6)
+
+
+@given(st.floats(0.1, 500.0))
+def test_a_quota_is_rounded_as_the_bench_rounds_it(quota: float) -> None:
+    """A machine of 15.5 cores has figures of 16 workers, which tell of its threads."""
+    assert all_workers(quota) == Cores(512, 512, quota, None).workers
+
+
+def test_the_threads_of_a_quota_that_is_not_whole_are_known() -> None:
+    """Their speed is in the line of as many workers as the bench has for it."""
+    name = "decode.pillow.w16.core"
+    found = machine({name: 0.3 * REFERENCE_RATES["decode.pillow.core"]}, cores=15.5)
+    assert thread_speed(found) == pytest.approx(0.3)
 
 
 def test_a_slow_launch_slows_what_launches_bind() -> None:

@@ -12,7 +12,7 @@ from advisor.measure.probe.curve import counts_up_to, exponent_of
 from advisor.measure.probe.decoders import SIDE, Decoder, Finish
 from advisor.measure.probe.lines import Line
 from advisor.measure.probe.samples import Samples
-from advisor.measure.probe.workers import Pool
+from advisor.measure.probe.workers import Pool, starting_s
 
 if TYPE_CHECKING:
     from advisor.measure.probe.workers import Fill
@@ -25,9 +25,6 @@ _BATCHES_PER_WORKER = 4
 """In memory at most: the one that is filled, those ahead, the one that is taken."""
 
 _SHARE_OF_MEMORY = 0.25
-_STARTS_S, _EACH_STARTS_S = 0.3, 0.01
-"""Seconds until workers have a batch, and of each to be forked; roughly."""
-
 _IMAGES = "images/s"
 _SEED = 18
 
@@ -84,7 +81,7 @@ class Feeding:
                 Step(
                     f"{name}.w{count}",
                     f"{words}, workers: {count}",
-                    seconds + _STARTS_S + _EACH_STARTS_S * count,
+                    seconds + starting_s(count),
                     self._with(decoder, count, seconds),
                 )
                 for count in counts

@@ -19,7 +19,7 @@ from advisor.measure.probe.images import jpegs
 from advisor.measure.probe.lines import Result, Skipped
 from advisor.measure.probe.samples import Samples
 from advisor.measure.probe.scratch import is_in_memory, room
-from advisor.measure.probe.workers import delivered
+from advisor.measure.probe.workers import delivered, starting_s
 
 if TYPE_CHECKING:
     from advisor.measure.probe.tell import Tell
@@ -187,7 +187,8 @@ def _delivery(workers: int, seconds: float) -> Step:
         note = f"seconds of CPU time per second that {workers} busy processes get"
         samples.add("cores.delivered", delivered(workers, seconds), "cores", note)
 
-    return Step("cores.delivered", "cores delivered", seconds + 0.2, take)
+    takes_s = seconds + starting_s(workers)
+    return Step("cores.delivered", "cores delivered", takes_s, take)
 
 
 def _feeding(result: Result, files: Sequence[bytes], workers: int) -> Feeding | None:

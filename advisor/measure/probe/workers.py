@@ -35,7 +35,6 @@ _DIES_WITH_PARENT = 1
 """``PR_SET_PDEATHSIG`` of Linux."""
 
 _CREDIT = b"+"
-_TURNS = 100
 _PATIENCE_S = 30.0
 """Within which a worker has its first batch, or is taken for stuck."""
 
@@ -234,14 +233,49 @@ def delivered(count: int, seconds: float) -> float:
     ----------
     count : of the processes
     """
+    with busy(lambda: sum(range(1000)), count) as pool:
+        return pool.read(seconds).cores
+
+
+@contextlib.contextmanager
+def busy(turn: Callable[[], object], count: int) -> Iterator[Pool]:
+    """Yield workers that do one thing for ever, and wait for nobody.
+
+    What waits takes no CPU time: workers that hand on batch after batch, each every 2 ms,
+    are as many as one process can serve when there are some thirty, and show its limit
+    from there on. So each hands on one batch alone. Until all have done so they wait at a
+    gate: hundreds that are shown cores and granted few would keep the last from starting.
+
+    Parameters
+    ----------
+    turn : is done again and again, and counted as a sample
+    count : of the workers
+    """
+    ours, theirs = socket.socketpair()
 
     def make(_: int) -> Fill:
+        ours.close()
+        is_first = True
+
         def fill(_: memoryview, counted: Callable[[], None]) -> None:
-            for _once in range(_TURNS):
-                sum(range(1000))
+            nonlocal is_first
+            turn()
+            counted()
+            if is_first:
+                is_first = False
+                return
+            theirs.recv(1)  # comes back when nobody has the other end any more
+            while True:
+                turn()
                 counted()
 
         return fill
 
-    with Pool(make, count, mmap.PAGESIZE) as pool:
-        return pool.read(seconds).cores
+    with ours, theirs, Pool(make, count, mmap.PAGESIZE) as pool:
+        ours.close()
+        yield pool
+
+
+def starting_s(count: int) -> float:
+    """Return the seconds, roughly, until so many workers have been forked and begun."""
+    return 0.3 + 0.01 * count

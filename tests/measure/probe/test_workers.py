@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from advisor.measure.probe.workers import Pool, StuckError
+from advisor.measure.probe.workers import Pool, StuckError, busy, delivered
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="of Linux")
 
@@ -94,3 +94,23 @@ def test_a_worker_that_dies_is_told() -> None:
     with pytest.raises(StuckError):
         read_until(time.monotonic() + 20.0)
     assert children() <= others
+
+
+def test_workers_that_only_count_wait_for_nobody() -> None:
+    """However many there are, nothing comes from them while they are read.
+
+    Sleeping workers stand for those that have a core each, as no machine of the tests
+    has so many: 25 of them that handed on batches were all that one process could serve.
+    """
+    with busy(lambda: time.sleep(0.005), 100) as pool:
+        read = [pool.read(0.3) for _ in range(3)]
+    assert [one.taker_rate for one in read] == [0.0] * 3
+    assert all(one.rate > 0.0 for one in read)
+
+
+def test_many_more_busy_processes_than_cores_start_and_leave_nothing() -> None:
+    """A container may be shown hundreds of cores and be granted few."""
+    before, others = descriptors(), children()
+    assert 0.0 < delivered(150, 0.2) < 1.25 * (os.cpu_count() or 150)
+    assert children() <= others
+    assert descriptors() <= before

@@ -180,20 +180,25 @@ def test_a_refit_on_cores_knows_them_better() -> None:
 
 
 def test_a_card_has_the_share_that_its_machines_show() -> None:
-    """One that nobody published follows them; the others stay."""
+    """One that nobody published follows them, one machine in part; the others stay."""
     tables = load_hardware()
     card = next(
         one
         for one in tables.gpus.rows
         if one.vendor == "NVIDIA" and one.name not in matmul_measurements()
     )
-    fast = MeasuredMachine(
-        *("", None, card.name, 1, "", None),
-        {"gpu0.matmul.fp16": Figure(1.2 * card.fp16_tflops * card.matmul_share)},
+    fast, *more = (
+        MeasuredMachine(
+            *("vast", at, card.name, 1, "", None),
+            {"gpu0.matmul.fp16": Figure(1.2 * card.fp16_tflops * card.matmul_share)},
+        )
+        for at in (1, 2, 3)
     )
-    found = measured_gpus([fast], tables.gpus)
+    found = measured_gpus([fast, *more], tables.gpus)
     assert 1.1 < found[card.name].matmul_share / card.matmul_share < 1.2
     assert found["RTX 4090"] == tables.gpus["RTX 4090"]
+    alone = measured_gpus([fast], tables.gpus)
+    assert 1.0 < alone[card.name].matmul_share / card.matmul_share < 1.11
     assert records_of(fast).numbers == (7,)
 
 
