@@ -20,12 +20,12 @@ from advisor.measure.acceptance import (
     better_of,
     lasting,
     misfit_of,
-    rate_share,
     verdicts_of,
 )
 from advisor.measure.bench import BenchResult, parse_bench
 from advisor.measure.offered import expected_of
 from advisor.measure.probe.lines import Check
+from advisor.measure.rate_left import rate_share
 from advisor.measure.verdict import Verdict
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.policy import Policy
