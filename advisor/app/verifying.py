@@ -120,10 +120,10 @@ class Verifier:
         came = self._weighed(trial, verdicts)
         if not came.is_kept and self._weighed(trial, lasting(verdicts)).is_kept:
             self._context.notify(f"{name} is measured once more: {_worst(came)}")
-            try:
-                found = better_of(found, self._measured(trial.instance))
-            except RemoteError as error:
-                self._context.notify(f"{name} has its first figures alone: {error}")
+            again = self._again(trial.instance, name)
+            if again and (symptom := misfit_of(again, trial.candidate.num_gpus, found)):
+                return NotRented.by(symptom)
+            found = better_of(found, again) if again else found
             verdicts = verdicts_of(found, trial.candidate, self._seen)
             came = self._weighed(trial, verdicts)
         self._seen.append(found)
@@ -132,6 +132,14 @@ class Verifier:
         except AdvisorError as error:  # the machine is what counts
             self._context.notify(f"what was measured is not kept: {error}")
         return self._told(came, name)
+
+    def _again(self, instance: Instance, name: str) -> BenchResult | None:
+        """Measure a machine once more; None where that fails, which is told."""
+        try:
+            return self._measured(instance)
+        except RemoteError as error:
+            self._context.notify(f"{name} has its first figures alone: {error}")
+            return None
 
     def _weighed(self, trial: Trial, verdicts: Sequence[Verdict]) -> Acceptance:
         """Return what a machine is worth that was paid for until now."""

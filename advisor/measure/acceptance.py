@@ -39,19 +39,24 @@ _OF_IMAGE: tuple[tuple[str, Misfit], ...] = (
 case its host is blamed."""
 
 
-def misfit_of(result: BenchResult, num_gpus: int) -> Symptom | None:
+def misfit_of(
+    result: BenchResult, num_gpus: int, before: BenchResult | None = None
+) -> Symptom | None:
     """Return what keeps a machine from running the image, None if nothing is known to.
 
     Parameters
     ----------
     num_gpus : GPUs that were rented
+    before : what the same machine showed a moment ago
     """
     for pattern, misfit in _OF_IMAGE:
         for check in result.checks:
             if check.ok is False and re.fullmatch(pattern, check.name):
                 return Symptom(misfit, check.words)
     found = len(result.machine.gpus)
-    if 0 < found < num_gpus:  # none at all: it has no program that would see them
+    # None at all: it has no program that would see them, unless it has just seen some.
+    is_seen = found > 0 or (before is not None and len(before.machine.gpus) > 0)
+    if is_seen and found < num_gpus:
         return Symptom("gpu_error", f"{found} of {num_gpus} GPUs are there")
     return None
 
