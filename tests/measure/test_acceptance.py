@@ -68,6 +68,12 @@ def pictures() -> Ranking:
     return ranked("resnet50", epochs=90)
 
 
+@pytest.fixture(scope="module")
+def every() -> Ranking:
+    """Return the same on all cards of the day."""
+    return advisor.rank("resnet50", market="sample", epochs=90)
+
+
 def measured(
     offer: RankedOffer,
     shares: Mapping[str, float] | None = None,
@@ -75,7 +81,9 @@ def measured(
 ) -> BenchResult:
     """Return the bench of a machine that does a share of what is expected of it."""
     cpu = {"cpu": str(offer.cpu_name or "")}
-    plain = bench({name: (1.0, unit) for name, unit in UNITS.items()}, **cpu, **more)
+    ones = {name: (1.0, unit) for name, unit in UNITS.items()}
+    granted = (float(offer.ranking.machines.threads[offer.at]), "cores")
+    plain = bench({**ones, "cores.granted": granted}, **cpu, **more)
     expected = expected_of(plain, offer)
     shares = shares or {}
     lines = {
@@ -173,6 +181,24 @@ def test_fewer_cores_than_are_listed_hold_a_job_of_pictures_back(
         assert came.rate_share < 0.6
 
 
+def test_threads_that_nobody_counts_are_those_that_were_predicted(
+    every: Ranking,
+) -> None:
+    """A host shows all of its threads; a container is granted fewer at times."""
+    (offer, *_) = (one for one in every if "cores_unknown" in one.flags)
+    predicted = float(every.machines.threads[offer.at])
+    for granted, delivered, is_fault in (
+        (8.0 * predicted, predicted, False),
+        (8.0 * predicted, 0.4 * predicted, True),
+        (0.5 * predicted, 0.5 * predicted, False),
+        (0.5 * predicted, 0.2 * predicted, True),
+    ):
+        cores = {"cores.granted": granted, "cores.delivered": delivered}
+        found = bench({name: (value, "cores") for name, value in cores.items()})
+        faults = [one.name for one in verdicts_of(found, offer) if one.is_fault]
+        assert faults == ["cores.delivered"] * is_fault, (granted, delivered)
+
+
 def test_one_library_that_is_slow_alone_is_not_the_host(pictures: Ranking) -> None:
     """The core is what it should be where other code says so."""
     bound = min(pictures, key=lambda one: one.limits["cpu"])
@@ -196,7 +222,7 @@ def test_what_another_machine_does_as_well_is_no_fault(long: Ranking) -> None:
 
 def test_what_another_measurement_cannot_change_is_known(long: Ranking) -> None:
     """A quota and the name of a card; a rate may be higher a moment later."""
-    shares = {"cores.granted": 0.2, "cores.delivered": 0.2, "gpu0.bandwidth": 0.2}
+    shares = {"cores.granted": 0.2, "cores.delivered": 0.04, "gpu0.bandwidth": 0.2}
     verdicts = verdicts_of(measured(long[0], shares), long[0])
     assert {one.name for one in verdicts if one.is_fault} == set(shares)
     stays = [one.name for one in lasting(verdicts) if one.is_fault]
