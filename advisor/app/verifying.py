@@ -22,6 +22,7 @@ from advisor.rental.request import Trial
 
 if TYPE_CHECKING:
     from advisor.measure.acceptance import Acceptance
+    from advisor.measure.alike import Seen
     from advisor.measure.bench import BenchResult
     from advisor.measure.verdict import Verdict
     from advisor.ranking.offer import RankedOffer
@@ -66,7 +67,7 @@ class Verifier:
         self._from_h = from_h
         self._lease_s = lease_s
         self._record = record
-        self._seen: list[BenchResult] = []
+        self._seen: list[Seen] = []
         self._lost_usd = 0.0  # by machines that were given back
 
     seconds = QUICK_S
@@ -113,6 +114,7 @@ class Verifier:
             misfit_of,
             verdicts_of,
         )
+        from advisor.measure.alike import Seen  # noqa: PLC0415  (start-up)
 
         if symptom := misfit_of(found, trial.candidate.num_gpus):
             return NotRented.by(symptom)
@@ -126,7 +128,7 @@ class Verifier:
             found = better_of(found, again) if again else found
             verdicts = verdicts_of(found, trial.candidate, self._seen)
             came = self._weighed(trial, verdicts)
-        self._seen.append(found)
+        self._seen.append(Seen(found, verdicts))
         try:
             self._record(trial.candidate, found)
         except AdvisorError as error:  # the machine is what counts

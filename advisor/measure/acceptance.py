@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from advisor.base.units import SECONDS_PER_HOUR
+from advisor.measure.alike import Seen, as_others
 from advisor.measure.bench import BenchResult
 from advisor.measure.offered import expected_of, other_cards
 from advisor.measure.rate_left import rate_share
@@ -23,10 +24,6 @@ from advisor.measure.verdict import Verdict, judged
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.policy import Policy
 from advisor.software.misfit import Misfit, Symptom
-
-_AS_ANOTHER = 0.9
-"""Share of what another machine of the same kind did from which a machine is as that one
-(assumption: the bench's own repeats differ by a few percent)."""
 
 _LASTING = r"cores\.granted|gpu\d+\.model"
 
@@ -62,7 +59,7 @@ def misfit_of(
 
 
 def verdicts_of(
-    result: BenchResult, candidate: RankedOffer, others: Sequence[BenchResult] = ()
+    result: BenchResult, candidate: RankedOffer, others: Sequence[Seen] = ()
 ) -> tuple[Verdict, ...]:
     """Return what is to be thought of each line of a machine that was rented.
 
@@ -76,9 +73,7 @@ def verdicts_of(
     """
     expected = expected_of(result, candidate)
     found = (*judged(result, expected), *other_cards(result, candidate))
-    return tuple(
-        _as_others(one, result, others) if one.is_fault else one for one in found
-    )
+    return tuple(as_others(one, result, others) if one.is_fault else one for one in found)
 
 
 def lasting(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
@@ -99,31 +94,6 @@ def better_of(first: BenchResult, second: BenchResult) -> BenchResult:
         before = lines.get(line.name, line)
         lines[line.name] = max(before, line, key=lambda one: one.value)
     return replace(second, lines=tuple(lines.values()))
-
-
-def _as_others(
-    verdict: Verdict, result: BenchResult, others: Iterable[BenchResult]
-) -> Verdict:
-    """Return a fault as none where another machine of the kind does no better."""
-    of_gpu = verdict.name.startswith(("gpu", "allreduce"))
-    figures = [
-        other.value(verdict.name)
-        for other in others
-        if (
-            _gpus_of(other) == _gpus_of(result)
-            if of_gpu
-            else other.machine.cpu_name == result.machine.cpu_name
-        )
-    ]
-    known = [figure for figure in figures if figure > 0.0]
-    if not known or verdict.measured < _AS_ANOTHER * max(known):
-        return verdict
-    words = f"{verdict.share:.0%} of {verdict.of}, as another machine of its kind"
-    return replace(verdict, is_fault=False, words=words)
-
-
-def _gpus_of(result: BenchResult) -> list[str]:
-    return [gpu.name for gpu in result.machine.gpus]
 
 
 @dataclass(frozen=True, slots=True)
