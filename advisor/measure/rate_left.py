@@ -22,6 +22,8 @@ of `advisor.hardware.card_state.EXPONENT`."""
 
 _OF_CORE = r"core\.zlib|decode\..*\.(?:core|alone)|tokenize\.(?:.*\.)?core"
 
+_ON_TENSOR_CORES = ("tf32", "fp16", "bf16")
+
 _LEAST_SHARE = 1e-3  # of a component that was measured as nothing
 
 
@@ -59,9 +61,7 @@ def _factors(candidate: RankedOffer, verdicts: Sequence[Verdict]) -> dict[str, f
 
     machines, at = candidate.ranking.machines, candidate.at
     exponent = candidate.ranking.tables.model.host.core_exponent
-    own = rf"gpu\d+\.matmul\.{candidate.ranking.job.workload.precision}"
-    is_own = any(re.fullmatch(own, one.name) for one in verdicts)
-    compute = least(own if is_own else r"gpu\d+\.matmul\..*")
+    compute = least(_arithmetic(candidate, verdicts))
     memory = least(r"gpu\d+\.bandwidth")
     card = 1.0 / (_COMPUTE_SHARE / compute + (1.0 - _COMPUTE_SHARE) / memory)
     card = min(card, least(r"gpu\d+\.model"))
@@ -79,6 +79,26 @@ def _factors(candidate: RankedOffer, verdicts: Sequence[Verdict]) -> dict[str, f
         "disk": least(r"disk\.read\.random"),
         "gradients": least(r"allreduce\.gpus\d+"),
     }
+
+
+def _arithmetic(candidate: RankedOffer, verdicts: Sequence[Verdict]) -> str:
+    """Return a pattern of the matrix rates that a job depends on.
+
+    Tensor cores compute in several precisions, one of which is known better than another.
+    A precision that the card lacks runs as FP32, whatever a line that emulates it says.
+    Where nobody knows what these should be, any other says something.
+    """
+    precision = candidate.ranking.job.workload.precision
+    precision = "fp16" if precision == "amp" else precision
+    gpu = candidate.gpu
+    rate = 1.0 if gpu is None else getattr(gpu, f"{precision}_tflops")
+    on_tensor_cores = precision in _ON_TENSOR_CORES and not math.isnan(rate)
+    own = "|".join(_ON_TENSOR_CORES) if on_tensor_cores else "fp32"
+    pattern = rf"gpu\d+\.matmul\.(?:{own})"
+    is_known = any(
+        re.fullmatch(pattern, one.name) and not math.isnan(one.share) for one in verdicts
+    )
+    return pattern if is_known else r"gpu\d+\.matmul\..*"
 
 
 def _core_share(verdicts: Sequence[Verdict]) -> float:

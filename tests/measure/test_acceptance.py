@@ -324,6 +324,69 @@ def test_another_card_than_was_offered_is_told(long: Ranking) -> None:
     assert rate_share(long[0], [fault]) < 0.6
 
 
+PRECISIONS = ("fp32", "tf32", "fp16", "bf16")
+
+
+def with_rates(
+    offer: RankedOffer, shares: Mapping[str, float], emulated: str = ""
+) -> tuple[Verdict, ...]:
+    """Return what is thought of rates at shares of what is expected of them."""
+    assert offer.gpu is not None
+    card = {"gpus": (offer.gpu.name,), "memory_gb": offer.gpu.memory_gb}
+    names = {one: f"gpu0.matmul.{one}" for one in PRECISIONS}
+    names["bandwidth"] = "gpu0.bandwidth"
+    plain = bench(dict.fromkeys(names.values(), (1.0, "TFLOP/s")), **card)
+    expected = expected_of(plain, offer)
+    found = {
+        name: (expected[name].value * shares.get(part, 1.0), "TFLOP/s")
+        for part, name in names.items()
+        if name in expected
+    }
+    if emulated:
+        assert names[emulated] not in found
+        found[names[emulated]] = (1.0, "TFLOP/s")
+    return verdicts_of(bench(found, **card), offer)
+
+
+def of_precision(gpu: str, precision: str) -> RankedOffer:
+    """Return the best offer of a card, in the words of the table."""
+    settings = {"precision": precision}
+    found = advisor.rank("bert-base", epochs=60, market="sample", settings=settings)
+    return next(one for one in found if one.gpu is not None and one.gpu.name == gpu)
+
+
+@pytest.mark.parametrize(
+    ("precision", "gpu", "counts", "other"),
+    [
+        ("fp32", "RTX 4090", {"fp32"}, {"fp16", "bf16", "tf32"}),
+        ("amp", "RTX 4090", {"fp16"}, {"fp32"}),
+        ("bf16", "RTX 4090", {"fp16"}, {"fp32"}),
+        ("tf32", "RTX 4090", {"bf16"}, {"fp32"}),
+        ("bf16", "V100-PCIe-16GB", {"fp32"}, {"fp16"}),
+        ("tf32", "V100-PCIe-16GB", {"fp32"}, {"fp16"}),
+        ("amp", "V100-PCIe-16GB", {"fp16"}, {"fp32"}),
+    ],
+)
+def test_the_arithmetic_that_a_job_needs_is_what_counts(
+    precision: str, gpu: str, counts: set[str], other: set[str]
+) -> None:
+    """Any rate of tensor cores tells of them; what a card lacks it does in FP32."""
+    emulated = precision if gpu == "V100-PCIe-16GB" and precision != "amp" else ""
+    offer = of_precision(gpu, precision)
+    for halved, is_slow in ((counts, True), (other, False)):
+        verdicts = with_rates(offer, dict.fromkeys(halved, 0.5), emulated)
+        share = rate_share(offer, verdicts)
+        assert share < 0.75 if is_slow else share == 1.0
+
+
+def test_a_precision_that_is_known_badly_hides_no_other() -> None:
+    """On an A100 nobody has measured TF32: three quarters of all rates are a fault."""
+    offer = of_precision("A100-SXM4-80GB", "tf32")
+    verdicts = with_rates(offer, dict.fromkeys((*PRECISIONS, "bandwidth"), 0.75))
+    assert "gpu0.matmul.tf32" not in {one.name for one in verdicts if one.is_fault}
+    assert rate_share(offer, verdicts) < 0.9
+
+
 def test_a_job_that_would_miss_its_deadline_moves(long: Ranking) -> None:
     """Although moving saves no money, where it helps; one that has time stays."""
     short = ranked("bert-base", epochs=1, settings={"samples_per_epoch": 20_000})
