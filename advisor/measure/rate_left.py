@@ -1,5 +1,9 @@
 """What the faults of a rented machine leave of the throughput that was predicted of it.
 
+Each part is measured by what was predicted of it, and by what is usual where nothing else
+was: what an offer states of its link, its disk and its cards, or an earlier bench of the
+machine showed, is in the prediction, and in the price per epoch by which it was chosen.
+
 What a slow part costs is carried through the model's own limits: a disk at half its rate
 costs nothing where the disk does not hold the training back.
 """
@@ -8,11 +12,16 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 
-from advisor.measure.verdict import Verdict
+from advisor.hardware.power import power_factor
+from advisor.measure.claimed import READ_MB
+from advisor.measure.host_cores import HostCores
+from advisor.measure.verdict import LEAST_SHORTFALL, Verdict
 from advisor.ranking.offer import RankedOffer
 from advisor.throughput.limit import LimitRates
 
@@ -52,26 +61,19 @@ def _rates(candidate: RankedOffer) -> LimitRates:
 
 
 def _factors(candidate: RankedOffer, verdicts: Sequence[Verdict]) -> dict[str, float]:
-    """Return name of a limit -> what the faults of a machine leave of it."""
-    faults = [one for one in verdicts if one.is_fault]
+    """Return name of a limit -> what a machine does of what was predicted of it."""
+    predicted = _Predicted.of(candidate)
 
     def least(pattern: str) -> float:
-        shares = [one.share for one in faults if re.fullmatch(pattern, one.name)]
-        return min(1.0, max(min(shares, default=1.0), _LEAST_SHARE))
+        return _least(pattern, verdicts, predicted)
 
-    machines, at = candidate.ranking.machines, candidate.at
     exponent = candidate.ranking.tables.model.host.core_exponent
-    compute = least(_arithmetic(candidate, verdicts))
-    memory = least(r"gpu\d+\.bandwidth")
-    card = 1.0 / (_COMPUTE_SHARE / compute + (1.0 - _COMPUTE_SHARE) / memory)
-    card = min(card, least(r"gpu\d+\.model"))
-    core = _core_share(verdicts)
+    core = _core_share(verdicts, predicted)
     cores = least(r"cores\.(?:granted|delivered)|decode\..*\.w\d+")
-    threads, gpus = float(machines.threads[at]), float(machines.num_gpus[at])
+    threads, gpus = predicted.lines["cores.granted"], float(candidate.num_gpus)
     turns = min(1.0, cores * threads / gpus) / min(1.0, threads / gpus)
     return {
-        # What the offer itself told of its cards was predicted.
-        "gpu": min(1.0, card / float(machines.gpu_state[at])),
+        "gpu": _card_share(candidate, verdicts, predicted),
         "cpu": core * cores**exponent,
         "launch": min(core * turns, least(r"gpu\d+\.launch")),
         "handoff": min(core * turns, least(r"decode\..*\.ceiling")),
@@ -79,6 +81,96 @@ def _factors(candidate: RankedOffer, verdicts: Sequence[Verdict]) -> dict[str, f
         "disk": least(r"disk\.read\.random"),
         "gradients": least(r"allreduce\.gpus\d+"),
     }
+
+
+@dataclass(frozen=True, slots=True)
+class _Predicted:
+    """What was predicted of the parts of a machine.
+
+    Attributes
+    ----------
+    lines : name of a line, without the number of a GPU -> its figure, in its unit
+    core : of which the speed was predicted
+    per_thread : what a thread does while all are busy, over what is usual for the CPU
+    card : rate of a GPU over that of its kind at its own power limit
+    power : of that, what the limit that the offer states leaves of what it computes
+    """
+
+    lines: Mapping[str, float]
+    core: HostCores
+    per_thread: float
+    card: float
+    power: float
+
+    @classmethod
+    def of(cls, candidate: RankedOffer) -> Self:
+        """Return what the ranking holds of an offer's machine."""
+        ranking, at = candidate.ranking, candidate.at
+        machines, tables = ranking.machines, ranking.tables
+        host, threads = tables.model.host, float(machines.threads[at])
+        speed = float(machines.core_speed[at])
+        cpu = tables.cpus.identify(candidate.cpu_name or "")
+        core = HostCores.of_machine(cpu, threads, tables.model)
+        usual = core.constants.core_per_thread if core.is_paired else 1.0
+        read_mb_s = float(machines.disk_mb_s[at]) * host.disk_random_share
+        limit_w = ranking.offers.gpu_max_power_w[[at]]
+        return cls(
+            lines={
+                "cores.granted": threads,
+                "cores.delivered": threads,
+                "launch": 1e6
+                / host.launch_us
+                * speed
+                * float(machines.launch_factor[at]),
+                "h2d.pinned": float(machines.host_to_gpu_gb_s[at]),
+                "disk.read.random": read_mb_s / READ_MB,
+            },
+            core=replace(core, speed=speed),
+            per_thread=float(machines.cores[at]) / (threads * usual),
+            card=float(machines.gpu_state[at] * machines.slowest_share[at]),
+            power=float(power_factor(limit_w, machines.tdp_w[[at]])[0]),
+        )
+
+    def share(self, one: Verdict) -> float:
+        """Return what a machine does in a line of what was predicted of it.
+
+        What is usual was predicted where nothing else was.
+        """
+        if re.fullmatch(r"decode\..*\.w\d+", one.name):
+            return one.share / self.per_thread
+        alone = self.core.alone(one.name)
+        otherwise = math.nan if alone is None else alone.value
+        figure = self.lines.get(re.sub(r"gpu\d+\.", "", one.name), otherwise)
+        return one.measured / figure if figure > 0.0 else one.share
+
+
+def _least(pattern: str, verdicts: Iterable[Verdict], predicted: _Predicted) -> float:
+    """Return the least share of the faults of some lines, 1 where none counts."""
+    faults = [one for one in verdicts if one.is_fault and re.fullmatch(pattern, one.name)]
+    return _counted(min(map(predicted.share, faults), default=1.0))
+
+
+def _counted(share: float) -> float:
+    """Return a share of what was predicted, 1 where that is met as far as any line is."""
+    return 1.0 if share >= LEAST_SHORTFALL else max(share, _LEAST_SHARE)
+
+
+def _card_share(
+    candidate: RankedOffer, verdicts: Sequence[Verdict], predicted: _Predicted
+) -> float:
+    """Return what is left of the rate of the GPUs, 1 where no part of them is slow.
+
+    What a card computes is judged at the power limit that its offer states, and was
+    predicted beside what it does at its own.
+    """
+    compute = _least(_arithmetic(candidate, verdicts), verdicts, predicted)
+    memory = _least(r"gpu\d+\.bandwidth", verdicts, predicted)
+    model = _least(r"gpu\d+\.model", verdicts, predicted)
+    if min(compute, memory, model) == 1.0:
+        return 1.0
+    rest = (1.0 - _COMPUTE_SHARE) / memory
+    card = 1.0 / (_COMPUTE_SHARE / (compute * predicted.power) + rest)
+    return _counted(min(card, model) / predicted.card)
 
 
 def _arithmetic(candidate: RankedOffer, verdicts: Sequence[Verdict]) -> str:
@@ -101,7 +193,7 @@ def _arithmetic(candidate: RankedOffer, verdicts: Sequence[Verdict]) -> str:
     return pattern if is_known else r"gpu\d+\.matmul\..*"
 
 
-def _core_share(verdicts: Sequence[Verdict]) -> float:
+def _core_share(verdicts: Sequence[Verdict], predicted: _Predicted) -> float:
     """Return what is left of the speed of a core, 1 where one line does as it should.
 
     The lines measure one core by different code: where one is slow alone it is the
@@ -114,4 +206,4 @@ def _core_share(verdicts: Sequence[Verdict]) -> float:
     ]
     if not judged or not all(one.is_fault for one in judged):
         return 1.0
-    return max(min(max(one.share for one in judged), 1.0), _LEAST_SHARE)
+    return _counted(max(map(predicted.share, judged)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import advisor
+from advisor.hardware.measured import Figure, MeasuredMachine
 from advisor.measure.acceptance import (
     Acceptance,
     Prospect,
@@ -407,6 +408,116 @@ def test_a_job_that_would_miss_its_deadline_moves(long: Ranking) -> None:
         assert (came.breaks, came.next_breaks) == (breaks, next_breaks)
         assert came.is_kept is not (bool(breaks) and not next_breaks)
         assert accepted(bound[0], None, verdicts, 10.0).is_kept
+
+
+def learned(offer: RankedOffer, found: BenchResult, card: str) -> RankedOffer:
+    """Return an offer as it is ranked once its machine has been measured."""
+    figures = {line.name: Figure(line.value, 0.01) for line in found.lines}
+    machine = MeasuredMachine(
+        *("sample", offer.machine_id, card, offer.num_gpus),
+        cpu=found.machine.cpu_name,
+        cores=found.cores_granted,
+        figures=figures,
+        number=1,
+    )
+    job = replace(offer.ranking.job, machines=(machine,), market="sample")
+    ranking = rank_offers(offer.ranking.offers, job, load_tables())
+    (same,) = (one for one in ranking if one.at == offer.at)
+    return same
+
+
+def slowed(found: BenchResult, parts: Sequence[str], share: float) -> BenchResult:
+    lines = [
+        one._replace(value=one.value * share) if one.name in parts else one
+        for one in found.lines
+    ]
+    return replace(found, lines=tuple(lines))
+
+
+@pytest.mark.parametrize(
+    ("parts", "share"),
+    [
+        (("gpu0.h2d.pinned",), 0.05),
+        (("disk.read.random", "disk.read.sequential"), 0.05),
+        (("cores.granted", "cores.delivered"), 0.2),
+        (CARD, 0.5),
+    ],
+)
+def test_what_an_earlier_bench_has_shown_is_not_charged_again(
+    pictures: Ranking, parts: tuple[str, ...], share: float
+) -> None:
+    """The machine was taken at that rate; one that is slower still is given back."""
+    for offer in (pictures[0], min(pictures, key=lambda one: one.limits["cpu"])):
+        usual = linked(measured(offer), 4.0, 24.3)
+        sequential = Line("disk.read.sequential", offer.disk_mb_s, "MB/s")
+        usual = replace(usual, lines=(*usual.lines, sequential))
+        slow = slowed(usual, parts, share)
+        again = learned(offer, slow, "RTX 4090")
+        verdicts = verdicts_of(slow, again)
+        assert parts[0] in {one.name for one in verdicts if one.is_fault}
+        assert rate_share(again, verdicts) == 1.0
+        assert accepted(again, again, verdicts, 60.0).is_kept
+        slower = verdicts_of(slowed(slow, parts, 0.1), again)
+        assert rate_share(again, slower) < 0.95
+
+
+@pytest.mark.parametrize(
+    ("column", "parts"),
+    [
+        ("core_speed", ("core.zlib", "decode.pillow.core", "decode.opencv.core")),
+        ("launch_factor", ("gpu0.launch",)),
+        ("cores", ("decode.pillow.w4",)),
+    ],
+)
+def test_a_core_is_measured_by_what_was_predicted_of_it(
+    pictures: Ranking, column: str, parts: tuple[str, ...]
+) -> None:
+    """An earlier bench of the machine or of its CPU has slowed the prediction."""
+    offer = min(pictures, key=lambda one: one.limits["cpu"])
+    usual = measured(offer)
+    each = expected_of(with_workers(usual, 1.0), offer)["decode.pillow.w4"].value
+    slow = slowed(with_workers(usual, each), parts, 0.2)
+    verdicts = verdicts_of(slow, offer)
+    assert set(parts) == {one.name for one in verdicts if one.is_fault}
+    machines = offer.ranking.machines
+    for predicted, left in ((0.2, 1.0), (0.4, 0.5)):
+        value = predicted * getattr(machines, column)
+        ranking = replace(offer.ranking, machines=replace(machines, **{column: value}))
+        # What the limits allow is as it was: where launches bind, less is left of it.
+        share = rate_share(replace(offer, ranking=ranking), verdicts)
+        assert (share == 1.0) is (left == 1.0), share
+        assert share > rate_share(offer, verdicts)
+
+
+def with_workers(found: BenchResult, value: float) -> BenchResult:
+    line = Line("decode.pillow.w4", value, "images/s")
+    return replace(found, lines=(*found.lines, line))
+
+
+def test_a_link_that_does_what_its_offer_states_is_no_reason_to_move(
+    every: Ranking,
+) -> None:
+    """Half of what its lanes could carry, for which the offer was taken."""
+    found = 0
+    for offer in every[:300]:
+        at, offers = offer.at, every.offers
+        stated, generation = float(offers.pcie_gb_s[at]), float(offers.pci_gen[at])
+        if not (stated > 0.0 and generation > 0.0):
+            continue
+        card = {"gpus": (offer.gpu_name or "",) * offer.num_gpus}
+        result = linked(bench({}, **card), generation, stated)
+        verdicts = verdicts_of(result, offer)
+        found += any(one.is_fault for one in verdicts)
+        assert rate_share(offer, verdicts) == 1.0
+    assert found > 20
+
+
+def test_what_a_power_limit_takes_is_taken_once(long: Ranking) -> None:
+    """A card is judged at its limit, and was predicted at it."""
+    offer = at_power(long[0], 300.0)
+    for share, left in ((1.0, 1.0), (0.5, 0.5), (0.3, 0.3)):
+        found = verdicts_of(measured(offer, dict.fromkeys(CARD, share)), offer)
+        assert rate_share(offer, found) == pytest.approx(left, abs=0.05)
 
 
 ODD = (0.0, 5e-324, 1e-9, 0.5, 2.0, 64.0, 1e5)
