@@ -108,9 +108,11 @@ class _Predicted:
         ranking, at = candidate.ranking, candidate.at
         machines, tables = ranking.machines, ranking.tables
         host, threads = tables.model.host, float(machines.threads[at])
-        speed = float(machines.core_speed[at])
         cpu = tables.cpus.identify(candidate.cpu_name or "")
-        core = HostCores.of_machine(cpu, threads, tables.model)
+        core = replace(
+            HostCores.of_machine(cpu, threads, tables.model),
+            speed=float(machines.core_speed[at]),
+        )
         usual = core.constants.core_per_thread if core.is_paired else 1.0
         read_mb_s = float(machines.disk_mb_s[at]) * host.disk_random_share
         limit_w = ranking.offers.gpu_max_power_w[[at]]
@@ -118,14 +120,11 @@ class _Predicted:
             lines={
                 "cores.granted": threads,
                 "cores.delivered": threads,
-                "launch": 1e6
-                / host.launch_us
-                * speed
-                * float(machines.launch_factor[at]),
+                "launch": core.launches().value * float(machines.launch_factor[at]),
                 "h2d.pinned": float(machines.host_to_gpu_gb_s[at]),
                 "disk.read.random": read_mb_s / READ_MB,
             },
-            core=replace(core, speed=speed),
+            core=core,
             per_thread=float(machines.cores[at]) / (threads * usual),
             card=float(machines.gpu_state[at] * machines.slowest_share[at]),
             power=float(power_factor(limit_w, machines.tdp_w[[at]])[0]),
