@@ -22,6 +22,7 @@ from advisor.rental.request import Trial
 
 if TYPE_CHECKING:
     from advisor.measure.acceptance import Acceptance
+    from advisor.measure.alike import Seen
     from advisor.measure.bench import BenchResult
     from advisor.measure.verdict import Verdict
     from advisor.ranking.offer import RankedOffer
@@ -66,7 +67,7 @@ class Verifier:
         self._from_h = from_h
         self._lease_s = lease_s
         self._record = record
-        self._seen: list[BenchResult] = []
+        self._seen: list[Seen] = []
         self._lost_usd = 0.0  # by machines that were given back
 
     seconds = QUICK_S
@@ -113,6 +114,7 @@ class Verifier:
             misfit_of,
             verdicts_of,
         )
+        from advisor.measure.alike import Seen  # noqa: PLC0415  (start-up)
 
         if symptom := misfit_of(found, trial.candidate.num_gpus):
             return NotRented.by(symptom)
@@ -120,18 +122,26 @@ class Verifier:
         came = self._weighed(trial, verdicts)
         if not came.is_kept and self._weighed(trial, lasting(verdicts)).is_kept:
             self._context.notify(f"{name} is measured once more: {_worst(came)}")
-            try:
-                found = better_of(found, self._measured(trial.instance))
-            except RemoteError as error:
-                self._context.notify(f"{name} has its first figures alone: {error}")
+            again = self._again(trial.instance, name)
+            if again and (symptom := misfit_of(again, trial.candidate.num_gpus, found)):
+                return NotRented.by(symptom)
+            found = better_of(found, again) if again else found
             verdicts = verdicts_of(found, trial.candidate, self._seen)
             came = self._weighed(trial, verdicts)
-        self._seen.append(found)
+        self._seen.append(Seen(found, verdicts))
         try:
             self._record(trial.candidate, found)
         except AdvisorError as error:  # the machine is what counts
             self._context.notify(f"what was measured is not kept: {error}")
         return self._told(came, name)
+
+    def _again(self, instance: Instance, name: str) -> BenchResult | None:
+        """Measure a machine once more; None where that fails, which is told."""
+        try:
+            return self._measured(instance)
+        except RemoteError as error:
+            self._context.notify(f"{name} has its first figures alone: {error}")
+            return None
 
     def _weighed(self, trial: Trial, verdicts: Sequence[Verdict]) -> Acceptance:
         """Return what a machine is worth that was paid for until now."""

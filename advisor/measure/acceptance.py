@@ -15,30 +15,17 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-import numpy as np
-
 from advisor.base.units import SECONDS_PER_HOUR
+from advisor.measure.alike import Seen, as_others
 from advisor.measure.bench import BenchResult
 from advisor.measure.offered import expected_of, other_cards
+from advisor.measure.rate_left import rate_share
 from advisor.measure.verdict import Verdict, judged
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.policy import Policy
 from advisor.software.misfit import Misfit, Symptom
-from advisor.throughput.limit import LimitRates
-
-_AS_ANOTHER = 0.9
-"""Share of what another machine of the same kind did from which a machine is as that one
-(assumption: the bench's own repeats differ by a few percent)."""
-
-_COMPUTE_SHARE = 0.5
-"""Share of a GPU's time that its arithmetic takes, its memory the other: the assumption
-of `advisor.hardware.card_state.EXPONENT`."""
-
-_OF_CORE = r"core\.zlib|decode\..*\.(?:core|alone)|tokenize\.(?:.*\.)?core"
 
 _LASTING = r"cores\.granted|gpu\d+\.model"
-
-_LEAST_SHARE = 1e-3  # of a component that was measured as nothing
 
 _OF_IMAGE: tuple[tuple[str, Misfit], ...] = (
     (r"gpu\d+\.architecture", "image_lacks_gpu"),
@@ -49,25 +36,30 @@ _OF_IMAGE: tuple[tuple[str, Misfit], ...] = (
 case its host is blamed."""
 
 
-def misfit_of(result: BenchResult, num_gpus: int) -> Symptom | None:
+def misfit_of(
+    result: BenchResult, num_gpus: int, before: BenchResult | None = None
+) -> Symptom | None:
     """Return what keeps a machine from running the image, None if nothing is known to.
 
     Parameters
     ----------
     num_gpus : GPUs that were rented
+    before : what the same machine showed a moment ago
     """
     for pattern, misfit in _OF_IMAGE:
         for check in result.checks:
             if check.ok is False and re.fullmatch(pattern, check.name):
                 return Symptom(misfit, check.words)
     found = len(result.machine.gpus)
-    if 0 < found < num_gpus:  # none at all: it has no program that would see them
+    # None at all: it has no program that would see them, unless it has just seen some.
+    is_seen = found > 0 or (before is not None and len(before.machine.gpus) > 0)
+    if is_seen and found < num_gpus:
         return Symptom("gpu_error", f"{found} of {num_gpus} GPUs are there")
     return None
 
 
 def verdicts_of(
-    result: BenchResult, candidate: RankedOffer, others: Sequence[BenchResult] = ()
+    result: BenchResult, candidate: RankedOffer, others: Sequence[Seen] = ()
 ) -> tuple[Verdict, ...]:
     """Return what is to be thought of each line of a machine that was rented.
 
@@ -81,9 +73,7 @@ def verdicts_of(
     """
     expected = expected_of(result, candidate)
     found = (*judged(result, expected), *other_cards(result, candidate))
-    return tuple(
-        _as_others(one, result, others) if one.is_fault else one for one in found
-    )
+    return tuple(as_others(one, result, others) if one.is_fault else one for one in found)
 
 
 def lasting(verdicts: Iterable[Verdict]) -> tuple[Verdict, ...]:
@@ -104,103 +94,6 @@ def better_of(first: BenchResult, second: BenchResult) -> BenchResult:
         before = lines.get(line.name, line)
         lines[line.name] = max(before, line, key=lambda one: one.value)
     return replace(second, lines=tuple(lines.values()))
-
-
-def _as_others(
-    verdict: Verdict, result: BenchResult, others: Iterable[BenchResult]
-) -> Verdict:
-    """Return a fault as none where another machine of the kind does no better."""
-    of_gpu = verdict.name.startswith(("gpu", "allreduce"))
-    figures = [
-        other.value(verdict.name)
-        for other in others
-        if (
-            _gpus_of(other) == _gpus_of(result)
-            if of_gpu
-            else other.machine.cpu_name == result.machine.cpu_name
-        )
-    ]
-    known = [figure for figure in figures if figure > 0.0]
-    if not known or verdict.measured < _AS_ANOTHER * max(known):
-        return verdict
-    words = f"{verdict.share:.0%} of {verdict.of}, as another machine of its kind"
-    return replace(verdict, is_fault=False, words=words)
-
-
-def _gpus_of(result: BenchResult) -> list[str]:
-    return [gpu.name for gpu in result.machine.gpus]
-
-
-def rate_share(candidate: RankedOffer, verdicts: Sequence[Verdict]) -> float:
-    """Return the share of its predicted throughput that a machine does, at most 1.
-
-    Parameters
-    ----------
-    verdicts : of which the faults count
-    """
-    rates = _rates(candidate)
-    there = set(rates.names)
-    moved = rates
-    for name, factor in _factors(candidate, verdicts).items():
-        if name in there:
-            moved = moved.moved(name, factor)
-    return min(float(moved.joined()[0] / rates.joined()[0]), 1.0)
-
-
-def _rates(candidate: RankedOffer) -> LimitRates:
-    """Return what each limit allows on the one machine."""
-    ranking = candidate.ranking
-    model = ranking.tables.model
-    rates = {name: np.array([rate]) for name, rate in candidate.limits.items()}
-    return LimitRates.named(model.limits, rates, model.host.norm_order)
-
-
-def _factors(candidate: RankedOffer, verdicts: Sequence[Verdict]) -> dict[str, float]:
-    """Return name of a limit -> what the faults of a machine leave of it."""
-    faults = [one for one in verdicts if one.is_fault]
-
-    def least(pattern: str) -> float:
-        shares = [one.share for one in faults if re.fullmatch(pattern, one.name)]
-        return min(1.0, max(min(shares, default=1.0), _LEAST_SHARE))
-
-    machines, at = candidate.ranking.machines, candidate.at
-    exponent = candidate.ranking.tables.model.host.core_exponent
-    own = rf"gpu\d+\.matmul\.{candidate.ranking.job.workload.precision}"
-    is_own = any(re.fullmatch(own, one.name) for one in verdicts)
-    compute = least(own if is_own else r"gpu\d+\.matmul\..*")
-    memory = least(r"gpu\d+\.bandwidth")
-    card = 1.0 / (_COMPUTE_SHARE / compute + (1.0 - _COMPUTE_SHARE) / memory)
-    card = min(card, least(r"gpu\d+\.model"))
-    core = _core_share(verdicts)
-    cores = least(r"cores\.(?:granted|delivered)|decode\..*\.w\d+")
-    threads, gpus = float(machines.threads[at]), float(machines.num_gpus[at])
-    turns = min(1.0, cores * threads / gpus) / min(1.0, threads / gpus)
-    return {
-        # What the offer itself told of its cards was predicted.
-        "gpu": min(1.0, card / float(machines.gpu_state[at])),
-        "cpu": core * cores**exponent,
-        "launch": min(core * turns, least(r"gpu\d+\.launch")),
-        "handoff": min(core * turns, least(r"decode\..*\.ceiling")),
-        "transfer": least(r"gpu\d+\.h2d\.pinned"),
-        "disk": least(r"disk\.read\.random"),
-        "gradients": least(r"allreduce\.gpus\d+"),
-    }
-
-
-def _core_share(verdicts: Sequence[Verdict]) -> float:
-    """Return what is left of the speed of a core, 1 where one line does as it should.
-
-    The lines measure one core by different code: where one is slow alone it is the
-    image's library that is, and another machine would have the same.
-    """
-    judged = [
-        one
-        for one in verdicts
-        if re.fullmatch(_OF_CORE, one.name) and not math.isnan(one.share)
-    ]
-    if not judged or not all(one.is_fault for one in judged):
-        return 1.0
-    return max(min(max(one.share for one in judged), 1.0), _LEAST_SHARE)
 
 
 @dataclass(frozen=True, slots=True)

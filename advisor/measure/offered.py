@@ -1,7 +1,9 @@
 """What a rented machine should do by its offer, beside what its kind usually does.
 
-A container may be shown all threads of its host: it is held to those that are listed. And
-a card can be another one than the offer names.
+A container may be shown all threads of its host: it is held to those that were predicted,
+which are those that are listed, or what is usual where nobody counts them. What it grants
+too few is a fault of its own, and none of those that it does grant. And a card can be
+another one than the offer names.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from advisor.measure.verdict import LEAST_SHORTFALL, Verdict
 from advisor.ranking.offer import RankedOffer
 
 _DELIVERED_LOG_SD = 0.1
-"""Log-sd of the listed cores' worth of time that a container gets for a second or two
+"""Log-sd of the cores' worth of time that a container gets for a second or two
 while others on its host work as they usually do (assumption: three of these are a quarter
 of the cores)."""
 
@@ -33,24 +35,24 @@ def expected_of(result: BenchResult, candidate: RankedOffer) -> Mapping[str, Exp
         **expected_lines(result, ranking.tables, offered),
         **claimed_lines(result, ranking.tables, offered),
     }
-    if ranking.machines.flags["cores_unknown"][at]:
-        return expected
-    threads = float(ranking.machines.threads[at])
-    listed = {name: one for name, one in expected.items() if _is_listed(one, threads)}
-    listed["cores.delivered"] = Expected(
-        "cores.delivered",
-        WORKERS,
-        threads,
-        0.0,
-        _DELIVERED_LOG_SD,
-        "the offer's threads",
-        "the offer",
-    )
-    return listed
+    predicted = float(ranking.machines.threads[at])
+    threads = float(np.fmin(predicted, result.cores_granted))
+    usable = {name: one for name, one in expected.items() if _is_usable(one, threads)}
+    if threads > 0.0:
+        usable["cores.delivered"] = Expected(
+            "cores.delivered",
+            WORKERS,
+            threads,
+            0.0,
+            _DELIVERED_LOG_SD,
+            "the threads that were predicted",
+            "the prediction",
+        )
+    return usable
 
 
-def _is_listed(one: Expected, threads: float) -> bool:
-    """Say whether a line is of no more workers than the offer has threads."""
+def _is_usable(one: Expected, threads: float) -> bool:
+    """Say whether a line is of no more workers than there are threads."""
     found = _BY_NUMBER.fullmatch(one.name)
     return found is None or int(found[1]) <= threads
 

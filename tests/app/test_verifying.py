@@ -198,6 +198,31 @@ def test_a_machine_that_was_slow_for_a_moment_is_kept(
     assert "does what it should" in machine.said[2]
 
 
+@pytest.mark.parametrize(
+    "checks",
+    [
+        [{"name": "gpus", "ok": False, "words": "the driver shows none"}],
+        [{"name": "gpus", "ok": None, "words": "no program sees any"}],
+    ],
+)
+def test_a_gpu_that_dies_between_two_measurements_is_told(
+    measure: Make, tmp_path: Path, checks: list[dict[str, Any]]
+) -> None:
+    """Figures of a moment before do not stand for it."""
+    machine = measure()
+    machine.shows({"card": 0.5})
+    shutil.copy(machine.home / "printed", machine.home / "first")
+    dead = document({"core.zlib": (20.0, "MB/s")}, gpus=())
+    (machine.home / "printed").write_text(json.dumps({**dead, "checks": checks}))
+    python = tmp_path / "programs" / "python3"
+    swap = '[ ! -e "$HOME/first" ] || { cat "$HOME/first"; rm "$HOME/first"; exit; }'
+    python.write_text(python.read_text().replace("exec cat", f"{swap}; exec cat"))
+    refused = machine()
+    assert isinstance(refused, NotRented)
+    assert refused.cause == "gpu_error"
+    assert machine.stored == []
+
+
 def test_a_slow_machine_that_is_not_measured_twice_is_given_back(
     measure: Make, tmp_path: Path
 ) -> None:

@@ -6,13 +6,11 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import advisor
 from advisor.measure.acceptance import (
     Acceptance,
     Prospect,
@@ -20,70 +18,16 @@ from advisor.measure.acceptance import (
     better_of,
     lasting,
     misfit_of,
-    rate_share,
     verdicts_of,
 )
-from advisor.measure.bench import BenchResult, parse_bench
-from advisor.measure.offered import expected_of
+from advisor.measure.bench import parse_bench
 from advisor.measure.probe.lines import Check
-from advisor.measure.verdict import Verdict
+from advisor.measure.rate_left import rate_share
 from advisor.ranking.offer import RankedOffer
 from advisor.ranking.policy import Policy
 from advisor.ranking.ranking import Ranking
 from tests.measure.benches import bench, document
-
-UNITS = {
-    "cores.granted": "cores",
-    "cores.delivered": "cores",
-    "core.zlib": "MB/s",
-    "decode.pillow.core": "images/s",
-    "decode.opencv.core": "images/s",
-    "disk.read.random": "reads/s",
-    "gpu0.launch": "kernels/s",
-    "gpu0.matmul.fp16": "TFLOP/s",
-    "gpu0.matmul.bf16": "TFLOP/s",
-    "gpu0.bandwidth": "GB/s",
-}
-NAMES = {"RTX 4090": ("NVIDIA GeForce RTX 4090", 25.77)}
-
-
-def ranked(workload: str, **more: Any) -> Ranking:
-    """Return the single RTX 4090 of a day, the best first."""
-    found = advisor.rank(
-        workload, market="sample", gpus=["RTX 4090"], num_gpus=[1], **more
-    )
-    assert len(found) >= 2
-    return found
-
-
-@pytest.fixture(scope="module")
-def long() -> Ranking:
-    """Return offers for days of training that the card bounds."""
-    return ranked("bert-base", epochs=60)
-
-
-@pytest.fixture(scope="module")
-def pictures() -> Ranking:
-    """Return offers for hours of training that takes many pictures."""
-    return ranked("resnet50", epochs=90)
-
-
-def measured(
-    offer: RankedOffer,
-    shares: Mapping[str, float] | None = None,
-    **more: Any,
-) -> BenchResult:
-    """Return the bench of a machine that does a share of what is expected of it."""
-    cpu = {"cpu": str(offer.cpu_name or "")}
-    plain = bench({name: (1.0, unit) for name, unit in UNITS.items()}, **cpu, **more)
-    expected = expected_of(plain, offer)
-    shares = shares or {}
-    lines = {
-        name: (expected[name].value * shares.get(name, 1.0), unit)
-        for name, unit in UNITS.items()
-        if name in expected
-    }
-    return bench(lines, **cpu, **more)
+from tests.measure.rented import CARD, UNITS, measured, ranked
 
 
 def judged(
@@ -103,9 +47,6 @@ def test_a_machine_that_does_what_it_should_is_kept(long: Ranking) -> None:
     assert came.faults == ()
     assert came.rate_share == pytest.approx(1.0)
     assert came.compared == len(came.verdicts) == len(UNITS)
-
-
-CARD = ("gpu0.matmul.fp16", "gpu0.matmul.bf16", "gpu0.bandwidth")
 
 
 def test_a_card_at_half_speed_is_given_back(long: Ranking) -> None:
@@ -173,30 +114,9 @@ def test_fewer_cores_than_are_listed_hold_a_job_of_pictures_back(
         assert came.rate_share < 0.6
 
 
-def test_one_library_that_is_slow_alone_is_not_the_host(pictures: Ranking) -> None:
-    """The core is what it should be where other code says so."""
-    bound = min(pictures, key=lambda one: one.limits["cpu"])
-    alone = verdicts_of(measured(bound, {"decode.pillow.core": 0.2}), bound)
-    assert rate_share(bound, alone) == pytest.approx(1.0)
-    core = dict.fromkeys(("core.zlib", "decode.pillow.core", "decode.opencv.core"), 0.2)
-    every = verdicts_of(measured(bound, core), bound)
-    assert rate_share(bound, every) < 0.5
-
-
-def test_what_another_machine_does_as_well_is_no_fault(long: Ranking) -> None:
-    """The expectation is wrong, not two machines alike; a slower one is a fault still."""
-    first = measured(long[0], dict.fromkeys(CARD, 0.5))
-    for share, faults in ((0.5, 0), (0.46, 0), (0.4, 3)):
-        second = measured(long[0], dict.fromkeys(CARD, share))
-        verdicts = verdicts_of(second, long[0], [first])
-        assert sum(one.is_fault for one in verdicts) == faults, share
-    other = replace(first, machine=replace(first.machine, gpus=()))
-    assert any(one.is_fault for one in verdicts_of(first, long[0], [other]))
-
-
 def test_what_another_measurement_cannot_change_is_known(long: Ranking) -> None:
     """A quota and the name of a card; a rate may be higher a moment later."""
-    shares = {"cores.granted": 0.2, "cores.delivered": 0.2, "gpu0.bandwidth": 0.2}
+    shares = {"cores.granted": 0.2, "cores.delivered": 0.04, "gpu0.bandwidth": 0.2}
     verdicts = verdicts_of(measured(long[0], shares), long[0])
     assert {one.name for one in verdicts if one.is_fault} == set(shares)
     stays = [one.name for one in lasting(verdicts) if one.is_fault]
@@ -283,31 +203,6 @@ def test_whatever_a_stranger_says_is_judged(
     came = accepted(long[0], long[1], verdicts, 60.0)
     assert 0.0 < came.rate_share <= 1.0
     json.dumps(came.document(), allow_nan=False)
-
-
-SHARES = st.dictionaries(
-    st.sampled_from([*UNITS, "gpu0.h2d.pinned", "allreduce.gpus2", "gpu0.model"]),
-    st.floats(0.0, 3.0),
-)
-
-
-@given(shares=SHARES, name=st.sampled_from([*UNITS]), less=st.floats(0.0, 1.0))
-def test_a_slower_part_never_makes_a_machine_faster(
-    long: Ranking, shares: dict[str, float], name: str, less: float
-) -> None:
-    """The rate that is left is above zero and at most what was predicted."""
-
-    def share_of(found: dict[str, float]) -> float:
-        faults = [
-            Verdict(one, "", value, 1.0, 0.1, value, is_fault=value < 0.9)
-            for one, value in found.items()
-        ]
-        return rate_share(long[0], faults)
-
-    before = share_of(shares)
-    assert 0.0 < before <= 1.0
-    if name in shares:
-        assert share_of({**shares, name: less * shares[name]}) <= before + 1e-9
 
 
 @pytest.mark.parametrize(
