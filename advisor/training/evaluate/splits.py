@@ -272,13 +272,14 @@ def nested(
     without = posterior(of, outside, fitted)
     every = np.arange(len(of))
     full = posterior(of, every, fitted, extra_noise=mute, mean=without.mean)
+    tells = rows.evaluated[outside]
     for split, codes in group.folds.items():
-        factor = factor90(
-            without,
-            codes[outside],
-            rows.evaluated[outside],
-            alike=split in (*BY_SERIES, *BY_SOURCE),
-        )
+        whole = split in (*BY_SERIES, *BY_SOURCE)
+        factor = factor90(without, codes[outside], tells, alike=whole)
+        if whole:  # its cards are known: as in the file that ships the larger one counts
+            pairs = rows.fold_codes("pair", {})[outside]
+            seen = factor90(without, pairs, tells, alike=False)
+            factor = max(factor, seen, 1.0)
         inside = group.rows & rows.candidates
         folds = held_out(full, codes, np.unique(codes[inside]))
         if split in SET_UP_RUNS:
