@@ -104,7 +104,7 @@ def test_answers_from_a_pipe(init: Init, advisor: Advisor, tmp_path: Path) -> No
             "mine": {
                 "extends": "bert-large",
                 "samples_per_epoch": 200_000,
-                "dataset_gb": 1.21,
+                "dataset_gb": 3.24,
                 "epochs": 3,
             }
         },

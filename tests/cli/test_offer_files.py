@@ -68,8 +68,8 @@ def test_a_total_that_is_one_cards_changes_nothing(rank: Rank) -> None:
     )
     measured = {70000001: 7.84, 70000002: 15.7, 70000004: 12.2}
     for offer, rate in measured.items():
-        # As near as pairs of cards without NVLink are predicted: they err by a fifth.
-        assert found[offer]["samples_per_s"] == pytest.approx(rate, rel=0.2)
+        # The level of a script of a source never seen errs by a third.
+        assert found[offer]["samples_per_s"] == pytest.approx(rate, rel=0.35)
         assert "mixed_gpus" not in found[offer]["flags"]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -147,7 +148,9 @@ def test_every_entry_is_consistent(advisor: Advisor) -> None:
     for entry in document["offers"]:
         low, high = entry["samples_per_s_low"], entry["samples_per_s_high"]
         assert 0 < low < entry["samples_per_s"] < high
-        hours = samples / entry["samples_per_s"] / 3600
+        gpus = entry["num_gpus"]
+        dealt_out = gpus * math.ceil(samples / gpus)
+        hours = dealt_out / entry["samples_per_s"] / 3600
         assert entry["epoch_hours"] == pytest.approx(hours)
         names = ("rent", "storage", "traffic", "next_machine")
         parts = (entry[f"epoch_{part}_usd"] for part in names)

@@ -73,7 +73,7 @@ def test_conditions_leave_out_what_does_not_meet_them(
     [
         (("--exclude-gpu", "A100"), {"gpu_name": "A100 SXM4"}, "gpu_excluded"),
         (("--exclude-gpu", "rtx_3060"), {"gpu_name": "RTX 3060"}, "gpu_excluded"),
-        (("--min-ram", "32"), {"cpu_ram": 31999}, "host_ram"),
+        (("--min-ram", "32"), {"cpu_ram": 30517}, "host_ram"),
         (("--min-vram", "24"), {"gpu_ram": 16376}, "gpu_ram"),
         (("--datacenter",), {"hosting_type": 0}, "not_datacenter"),
     ],
@@ -85,7 +85,10 @@ def test_short_forms_of_daily_conditions(
     change: dict[str, Any],
     reason: str,
 ) -> None:
-    """A 24 GB card shows 24,564 MB or 23,028: it is one all the same."""
+    """A 24 GB card shows 24,564 MB or 23,028: it is one all the same.
+
+    Host memory is in MiB: 32 GB are 30,517.6.
+    """
     file = saved({"hosting_type": 1}, {"hosting_type": 1, "gpu_ram": 23028}, change)
     kept, left_out = ranked(advisor, file, *words)
     assert kept == {1, 2}

@@ -91,7 +91,7 @@ def test_a_known_machine_is_what_the_tables_say() -> None:
     assert one.core_speed_log_sd[0] == 0.12
     assert one.cores[0] == pytest.approx(16 * 0.55)
     assert one.cores_log_sd[0] == pytest.approx(0.17)
-    assert one.ram_gb[0] == 64.0
+    assert one.ram_gb[0] == pytest.approx(64000 * 2**20 / 1e9)  # MiB
     assert one.disk_mb_s[0] == 2000.0
     assert flags({}) == [set()]
 

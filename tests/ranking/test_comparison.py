@@ -132,7 +132,7 @@ def test_a_run_narrows_the_level(record: dict[str, Any]) -> None:
     without, with_run = (level(ranked(record, own=own)) for own in (False, True))
     assert without is not None
     assert with_run is not None
-    assert with_run["high"] / with_run["low"] < 0.9 * without["high"] / without["low"]
+    assert with_run["high"] / with_run["low"] < 0.95 * without["high"] / without["low"]
     assert level(ranked(record, deadline_h=1e-3)) is None
 
 

@@ -113,7 +113,8 @@ def test_a_new_limit_counts_in_a_ranking(plain_record: dict[str, Any]) -> None:
     found = rank(records, job, with_logs(), Filters(), Policy())
     best, worst = entries(found)
     assert (best["offer_id"], worst["offer_id"]) == (2, 1)
-    assert (best["limits"]["logs"], worst["limits"]["logs"]) == (32.0, 8.0)
+    rates = [one["limits"]["logs"] for one in (best, worst)]
+    assert rates == pytest.approx([64_000 * 2**20 / 2e9, 16_000 * 2**20 / 2e9])
     assert compare(found).tied_with == [None, None]
 
 

@@ -228,6 +228,6 @@ def test_three_offers_by_hand(
 
 def test_a_disk_that_misses_the_cache_by_hand(record: dict[str, Any]) -> None:
     """100 GB of memory cache 60 of 144 GB: 84 / 144 of the reads reach the disk."""
-    offer = record | ROOMY | {"cpu_ram": 100_000, "disk_bw": 400.0}
+    offer = record | ROOMY | {"cpu_ram": 100e9 / 2**20, "disk_bw": 400.0}
     limit = throughput("resnet50", offer).limits["disk"][0]
     assert limit == pytest.approx(400e6 * 0.5 / (107_500 * 84 / 144))
