@@ -162,8 +162,8 @@ class GpuModel:
     def _factor(self, case: str) -> float:
         """Return the factor on the spread of a GPU that was seen or that is new.
 
-        It is at least that of a source never seen, since a user's run is of a new one; and
-        a GPU that nobody measured is never surer than one that was.
+        At least that of a source never seen, since a user's run is of a new one. A GPU
+        that nobody measured is never surer than one that was.
         """
         return max(self.spread_factors[one] for one in (case, "gpu_seen", "own"))
 
