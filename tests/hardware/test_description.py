@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from advisor.base.units import MIB_PER_GB
 from advisor.hardware.description import Description
 from advisor.hardware.machines import Machines, describe
 from advisor.market.facts import MachineFacts
@@ -41,7 +42,7 @@ KEYS = {
     "cpu": ("cpu_name", 1),
     "threads": ("cpu_cores_effective", 1),
     "cpu_ghz": ("cpu_ghz", 1),
-    "ram_gb": ("cpu_ram", 1000.0),
+    "ram_gb": ("cpu_ram", MIB_PER_GB),
     "pcie_gb_s": ("pcie_bw", 1),
     "pcie_generation": ("pci_gen", 1),
     "pcie_lanes": ("gpu_lanes", 1),
