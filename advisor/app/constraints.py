@@ -93,10 +93,6 @@ class Constraints:
         """Return the highest price, where it is the price that the market lists."""
         return self.max_usd_per_hour if rental == "on-demand" else None
 
-    def unlisted_max_price(self, rental: Rental) -> float | None:
-        """Return the highest price, where the market does not list what is paid."""
-        return None if rental == "on-demand" else self.max_usd_per_hour
-
     def query(
         self, gpus: GpuTable, disk_gb: float, rental: Rental = "on-demand"
     ) -> Query:

@@ -9,7 +9,7 @@ from typing import Self
 from advisor.app.context import Context
 from advisor.app.documents import arguments_of, needs
 from advisor.app.settle import settle
-from advisor.base.errors import ArgumentError, Given
+from advisor.base.errors import ArgumentError, Given, UsageError
 from advisor.cost.assumptions import Assumptions
 from advisor.cost.job import RENTALS, Job, Rental, needed_disk_gb
 from advisor.rental import arguments
@@ -91,18 +91,25 @@ class JobSpec:
                 found[name] = tuple(found[name].items())
         return cls(**found)
 
-    def job(self, context: Context, workload: Workload | None = None) -> Job:
+    def job(
+        self,
+        context: Context,
+        workload: Workload | None = None,
+        *,
+        is_rented: bool = False,
+    ) -> Job:
         """Return the job, its profile with the user's own figures, and its images.
 
         Parameters
         ----------
         context : the outside world
         workload : the profile that is meant; None: it is looked up by its name
+        is_rented : a machine is rented for it: its disk must hold what the job needs
 
         Raises
         ------
         UsageError
-            if there is no such profile, or a figure is no such
+            if there is no such profile, a figure is no such, or the disk is too small
         """
         if workload is None:
             workload = context.library.load(self.workload)
@@ -110,8 +117,11 @@ class JobSpec:
             workload = checked_workload(workload)
         profile = override(workload, dict(self.settings))
         assumptions = Assumptions().replaced(dict(self.assumptions))
-        if short := lacks_disk(profile, self.disk_gb):
-            context.notify_once(f"{context.called('disk_gb')} {short}")
+        if short := _lacks_disk(profile, self.disk_gb):
+            message = f"{context.called('disk_gb')} {short}"
+            if is_rented:
+                raise UsageError(message)
+            context.notify_once(message)
         images = context.images(self.image or "", profile)
         if not any(image.is_known for image in images):
             context.notify_once(_unknown(images[0].name))
@@ -127,7 +137,7 @@ class JobSpec:
         )
 
 
-def lacks_disk(profile: Workload, disk_gb: float | None) -> str:
+def _lacks_disk(profile: Workload, disk_gb: float | None) -> str:
     """Say that a disk is too small for a training; empty if it is not."""
     if disk_gb is None or disk_gb >= profile.disk_gb:
         return ""

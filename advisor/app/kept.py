@@ -139,7 +139,7 @@ def _training_h(context: Context, name: str) -> float | None:
     if rate is None:
         return None
     epochs = spec.rent.job.epochs or profile.epochs
-    num_gpus = job.predicted.get("num_gpus", 1)
+    num_gpus = job.predicted["num_gpus"]
     return float(epochs * epoch_hours_at(np.array([rate]), profile, num_gpus)[0])
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from advisor.app.context import Context
-from advisor.app.job import lacks_disk
 from advisor.app.rank import Ranker
 from advisor.app.rent import RentSpec
 from advisor.app.verifying import Verifier
@@ -122,11 +121,7 @@ def plan(
     """
     check_machine(context)
     caps, longest_s = limits_of(context, spec)
-    job = spec.job.job(context)
-    short = "" if goes_on else lacks_disk(job.workload, spec.job.disk_gb)
-    if short:
-        message = f"{context.called('disk_gb')} {short}"
-        raise UsageError(message)
+    job = spec.job.job(context, is_rented=not goes_on)
     # The market rents whole gigabytes; the price is that of what is rented.
     job = replace(job, disk_gb=float(math.ceil(job.disk_gb)))
     policy = Policy(
@@ -135,7 +130,7 @@ def plan(
         else spec.deadline_s / SECONDS_PER_HOUR,
         budget_usd=caps.job_usd,
         max_epoch_usd=spec.max_epoch_usd,
-        max_usd_per_hour=spec.offers.unlisted_max_price(job.rental),
+        max_usd_per_hour=spec.offers.max_usd_per_hour,
     )
 
     ranker = Ranker(context, spec.offers, policy, job, load_tables(context.models))

@@ -83,7 +83,7 @@ class RankSpec:
             risk_averse=self.risk_averse,
             deadline_h=None if deadline is None else deadline / SECONDS_PER_HOUR,
             budget_usd=self.budget_usd,
-            max_usd_per_hour=self.offers.unlisted_max_price(self.job.rental),
+            max_usd_per_hour=self.offers.max_usd_per_hour,
             pareto=self.pareto,
         )
 

@@ -29,8 +29,8 @@ class Bid:
     paused_h, repeated_h : expected hours of waiting for them, and of work done again
     job_h : expected, from rent to the last checkpoint at home, h
     cost_usd_per_epoch : expected cost of the job over its epochs, $
-    cost_usd_per_epoch_low, cost_usd_per_epoch_high : the same at the least and the most
-        likely rate of losses, $
+    cost_usd_per_epoch_low, cost_usd_per_epoch_high : the same at the least and the
+        greatest rate of losses of the prior, $
     is_advised : it is the one of the least expected cost, which a ranking takes
     """
 
@@ -62,7 +62,7 @@ def bids_on(
     starts : how the job comes to run there
     """
     job = replace(job, rental="interruptible")
-    bids = candidates(offers, listed_usd_per_h(offers, job))[:, 0]
+    bids = candidates(offers, listed_usd_per_h(offers))[:, 0]
     if np.isnan(bids[0]):
         return ()
     advised = bill(offers, machines, throughput, job, starts).bid_usd_per_hour[0]

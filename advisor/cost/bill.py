@@ -140,10 +140,8 @@ def bill(
         for a job whose rental is interruptible
     """
     hours_at = partial(epoch_hours_at, workload=job.workload, num_gpus=machines.num_gpus)
-    epoch_hours, by_error_h = (
-        hours_at(throughput.samples_per_s),
-        hours_at(_rates(throughput)),
-    )
+    epoch_hours = hours_at(throughput.samples_per_s)
+    by_error_h = hours_at(_rates(throughput))
     hours = TrainingHours(epoch_hours * job.epochs, by_error_h * job.epochs, _WEIGHTS)
     listed = terms(offers, machines, _cold_hours(throughput, hours_at), job)
     if job.rental == "interruptible" and bids is None:
@@ -167,7 +165,7 @@ def bill(
     middle, mean = by_error.usd[0] / job.epochs, whole.usd / job.epochs
     return Bill(
         usd_per_hour=paid.gpu_usd_per_h + paid.storage_usd_per_h,
-        listed_usd_per_hour=listed_usd_per_h(offers, job),
+        listed_usd_per_hour=listed_usd_per_h(offers),
         bid_usd_per_hour=np.full(len(offers), np.nan) if bids is None else bids,
         epoch_hours=epoch_hours,
         epoch_hours_low=hours_at(throughput.high),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,8 +21,8 @@ class Terms(Columns):
     Attributes
     ----------
     gpu_usd_per_h : price of the GPU part while the machine runs, $/h
-    storage_usd_per_h : price of the job's disk as long as it exists, $/h; 0 where it
-        is a part of the GPU price (see `flags`)
+    storage_usd_per_h : price of the job's disk as long as it exists, $/h; assumed where
+        the offer names none (see `flags`)
     download_usd_per_gb, upload_usd_per_gb : traffic prices, $/GB
     pull_h : rent to running: pull of the image and boot; bills storage alone
     begin_h : running to first step: data set, start of the process; with it what the
@@ -124,12 +124,16 @@ def terms(
     )
 
 
-def listed_usd_per_h(offers: Offers, job: Job) -> FloatArray:
+def listed_usd_per_h(offers: Offers) -> FloatArray:
     """Return the price of the GPU part on demand, $/h, shape (N,).
 
-    However the job is rented: it is the price that every bid is below.
+    That of `dph_total` where an offer does not tell its parts, with the disk of a search
+    in it.
     """
-    return _hourly(offers, replace(job, rental="interruptible"))[0]
+    listed: FloatArray = np.where(
+        np.isnan(offers.dph_base), offers.dph_total, offers.dph_base
+    )
+    return listed
 
 
 def _hourly(
@@ -137,13 +141,10 @@ def _hourly(
 ) -> tuple[FloatArray, FloatArray, dict[str, BoolArray]]:
     """Return the GPU part and the storage of the job's disk in $/h, and flags.
 
-    The market's identity is ``dph_total = dph_base + storage_cost x GB / 720``. An offer
-    without `dph_base` is taken for its `dph_total`, which has the disk of a search in it;
-    a price of the disk that is not named is assumed, so that no offer is cheaper for
-    hiding it.
+    The market's identity is ``dph_total = dph_base + storage_cost x GB / 720``. A price
+    of the disk that is not named is assumed, so that no offer is cheaper for hiding it.
     """
-    missing = np.isnan(offers.dph_base)
-    gpu = np.where(missing, offers.dph_total, offers.dph_base)
+    gpu = listed_usd_per_h(offers)
     per_gb_month, assumed = _known(
         offers.storage_usd_per_gb_month,
         job.assumptions.storage_usd_per_gb_month_if_unknown,
@@ -151,7 +152,7 @@ def _hourly(
     storage = per_gb_month * job.disk_gb / HOURS_PER_MONTH
     flags = {"storage_price_assumed": assumed}
     if job.rental != "interruptible":  # a bid takes the place of the listed price
-        flags["disk_not_repriced"] = missing
+        flags["disk_not_repriced"] = np.isnan(offers.dph_base)
     if job.rental == "reserved":
         discount = np.maximum(offers.dph_total - offers.discounted_dph_total, 0.0)
         flags["no_reserved_discount"] = ~(discount > 0.0)

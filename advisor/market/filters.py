@@ -178,7 +178,7 @@ def _reasons(
     if filters.countries or filters.states:
         yield "unknown_geolocation", offers.country == ""
         yield "region", ~_stand_in(offers, filters.countries, filters.states)
-    price, _ = offers.usd_per_hour(disk_gb)
+    price = offers.usd_per_hour(disk_gb)
     yield from _bound("reliability", offers.reliability, at_least=filters.min_reliability)
     yield from _bound("price", price, at_most=filters.max_usd_per_hour)
     yield from _bound("duration", offers.duration_s, at_least=filters.min_duration_s)

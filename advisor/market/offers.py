@@ -180,22 +180,17 @@ class Offers(MachineFacts):
         )
     )
 
-    def usd_per_hour(self, disk_gb: float) -> tuple[FloatArray, BoolArray]:
-        """Return the $/h of each offer with `disk_gb` GB of disk.
+    def usd_per_hour(self, disk_gb: float) -> FloatArray:
+        """Return the $/h of each offer with `disk_gb` GB of disk, shape (N,).
 
         The market's identity ``dph_total = dph_base + storage_cost x GB / 720``
         is solved for the disk asked for. Where `dph_base` or the storage price
         is missing the market's `dph_total` stands, whatever disk it is for.
-
-        Returns
-        -------
-        price : $/h, shape (N,)
-        not_repriced : True where the price is `dph_total` as it came
         """
         storage = self.storage_usd_per_gb_month * disk_gb / HOURS_PER_MONTH
         repriced = self.dph_base + storage
-        not_repriced = np.isnan(repriced)
-        return np.where(not_repriced, self.dph_total, repriced), not_repriced
+        price: FloatArray = np.where(np.isnan(repriced), self.dph_total, repriced)
+        return price
 
 
 _STAND_INS: Mapping[str, Column] = {

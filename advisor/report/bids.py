@@ -65,7 +65,7 @@ def bid_headline(offer: RankedOffer) -> str:
     return (
         f"offer {offer.offer_id} ({offer.name}): least bid ${least}/h, on demand "
         f"${listed}/h, {disk}{better}; rate of losses: {source}; interval: "
-        "least and most likely rate"
+        "least and greatest rate"
     )
 
 

@@ -47,7 +47,7 @@ ITEM_BYTES: dict[Arithmetic, int] = {
 CPU_SHARE = Assumption(
     0.7, "share", "assumption: of a CPU's peak that large matrix products reach"
 )
-FP32_SHARE = Assumption(
+UNMEASURED_SHARE = Assumption(
     0.8,
     "share",
     "assumption: of a GPU's FP64 peak that products reach, and of the other peaks of "
@@ -249,9 +249,10 @@ def _operations(cpu: Cpu, *, server: bool) -> float:
 
 def _socket_gb_s(cpu: Cpu) -> float:
     """Return the nominal memory bandwidth of a socket, 10^9 bytes/s."""
-    for line, gb_s in _LINE_GB_S:
-        if cpu.segment in {"server", "workstation"} and re.match(line, cpu.key):
-            return gb_s
+    if cpu.segment in {"server", "workstation"}:
+        for line, gb_s in _LINE_GB_S:
+            if re.match(line, cpu.key):
+                return gb_s
     if cpu.segment == "workstation":  # the chips of servers: E5-1600, Core X
         return _SOCKET_GB_S.get(cpu.microarchitecture, _WORKSTATION_GB_S)
     if cpu.segment != "server" or cpu.key.startswith(_SMALL_SERVER):
@@ -276,7 +277,7 @@ def gpu_tflops(gpu: Gpu, precision: Arithmetic) -> float:
         if it has no such arithmetic
     """
     if precision == "fp64":
-        rate = gpu.fp32_tflops * vector_rates(gpu).fp64_matrix * FP32_SHARE.value
+        rate = gpu.fp32_tflops * vector_rates(gpu).fp64_matrix * UNMEASURED_SHARE.value
         return _there(gpu, precision, rate)
     if precision in {"int64", "int32", "int8"}:
         return vector_tflops(gpu, precision) * INTEGER_SHARE.value
@@ -293,7 +294,7 @@ def gpu_tflops(gpu: Gpu, precision: Arithmetic) -> float:
 
 
 def _or_assumed(share: float) -> float:
-    return FP32_SHARE.value if math.isnan(share) else share
+    return UNMEASURED_SHARE.value if math.isnan(share) else share
 
 
 def vector_tflops(gpu: Gpu, precision: Arithmetic) -> float:

@@ -160,11 +160,7 @@ class GpuModel:
         return np.fmin(rate, self._most(features, workload)), spread
 
     def _factor(self, case: str) -> float:
-        """Return the factor on the spread of a GPU that was seen or that is new.
-
-        At least that of a source never seen, since a user's run is of a new one. A GPU
-        that nobody measured is never surer than one that was.
-        """
+        """Return the factor on the spread; a new GPU is never surer than a seen one."""
         return max(self.spread_factors[one] for one in (case, "gpu_seen", "own"))
 
     def standardize(

@@ -359,7 +359,7 @@ def stated(work: Work | None = None) -> dict[str, Assumption]:
     function = work is not None and bool(work.function)
     shares = {
         "cpu_share": arithmetic.CPU_SHARE,
-        "gpu_fp32_share": arithmetic.FP32_SHARE,
+        "gpu_fp32_share": arithmetic.UNMEASURED_SHARE,
         "cpu_log_sd": CPU_LOG_SD,
         "gpu_log_sd": GPU_LOG_SD,
     }

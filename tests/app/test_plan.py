@@ -85,7 +85,8 @@ def test_a_disk_that_the_data_do_not_fit_on_is_not_rented(
     line += ["--", "true"] if command == "run" else []
     done = run_command(line, context)
     assert done.exit_code == 2
-    assert "--disk 10 is less than the 164 GB that resnet50 needs" in done.stderr
+    words = "--disk 10 is less than the 164 GB that resnet50 needs"
+    assert done.stderr.count(words) == 1
     assert "dataset_gb" in done.stderr
 
 

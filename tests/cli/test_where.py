@@ -95,6 +95,16 @@ def test_short_forms_of_daily_conditions(
     assert left_out == {reason: 1}
 
 
+def test_a_price_that_is_hidden_passes_no_limit(
+    advisor: Advisor, saved: Callable[..., str]
+) -> None:
+    """What is assumed of the disk counts where the highest price is asked for, too."""
+    file = saved({"storage_cost": 0.01}, {"storage_cost": None})
+    kept, left_out = ranked(advisor, file, "--max-price", "0.31", "--disk", "200")
+    assert kept == {1}
+    assert left_out == {"price": 1}
+
+
 SLIPS = [
     (("--where", "cpu_ram>=lots"), "cpu_ram takes a number of GB"),
     (("--where", "geolocation in [CN"), "brackets"),

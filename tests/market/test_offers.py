@@ -271,7 +271,7 @@ def test_a_price_that_is_not_listed_follows_from_its_parts(
     record: dict[str, Any], silent: Any
 ) -> None:
     """What says nothing contradicts nothing."""
-    price, _ = parse_one(record | {"dph_total": silent}).usd_per_hour(100.0)
+    price = parse_one(record | {"dph_total": silent}).usd_per_hour(100.0)
     assert price[0] == pytest.approx(0.30 + 20 / 720)
 
 
@@ -302,9 +302,8 @@ def test_what_is_no_object_is_counted() -> None:
 
 def test_the_price_is_for_the_disk_asked_for(record: dict[str, Any]) -> None:
     """$/h = dph_base + storage_cost x GB / 720, worked by hand for 100 GB."""
-    price, not_repriced = parse_one(record).usd_per_hour(100.0)
+    price = parse_one(record).usd_per_hour(100.0)
     assert price[0] == pytest.approx(0.30 + 20 / 720)
-    assert not not_repriced[0]
 
 
 @pytest.mark.parametrize(
@@ -322,10 +321,9 @@ def test_an_offer_that_has_ended_has_no_time_left(
 def test_a_price_that_cannot_be_taken_apart_stands(
     record: dict[str, Any], field: str
 ) -> None:
-    """Without `dph_base` or the disk's price, `dph_total` stands and it says so."""
-    price, not_repriced = parse_one(record | {field: None}).usd_per_hour(100.0)
+    """Without `dph_base` or the disk's price, `dph_total` stands."""
+    price = parse_one(record | {field: None}).usd_per_hour(100.0)
     assert price[0] == record["dph_total"]
-    assert not_repriced[0]
 
 
 def test_take_keeps_every_column_in_step(record: dict[str, Any]) -> None:
@@ -362,8 +360,9 @@ def test_real_prices_hold_the_markets_identity(real_data: Path) -> None:
     checked = 0
     for path in sorted((real_data / "offers").glob("*.json")):
         offers, _ = parse_offers(json.loads(path.read_text())["offers"])
-        price, not_repriced = offers.usd_per_hour(SEARCHED_DISK_GB)
-        known = ~not_repriced & ~np.isnan(offers.dph_total)
+        price = offers.usd_per_hour(SEARCHED_DISK_GB)
+        parts = offers.dph_base + offers.storage_usd_per_gb_month
+        known = np.isfinite(parts) & ~np.isnan(offers.dph_total)
         assert price[known] == pytest.approx(offers.dph_total[known], abs=1e-12)
         checked += int(np.sum(known))
     assert checked == 49
@@ -376,7 +375,7 @@ def test_a_machine_needs_neither_id_nor_price(record: dict[str, Any]) -> None:
     assert machine.gpu_name.tolist() == [record["gpu_name"]]
     assert machine.cpu_threads.tolist() == [record["cpu_cores_effective"]]
     assert machine.offer_id.tolist() == [UNKNOWN_ID]
-    assert np.isnan(machine.usd_per_hour(10.0)[0]).all()
+    assert np.isnan(machine.usd_per_hour(10.0)).all()
 
 
 @pytest.mark.parametrize(

@@ -132,7 +132,7 @@ class Listing:
         keep &= ~np.isin(offers.machine_id, list(without))
         found = choices_of(offers.take(keep), jobs, self.spec.gpus, self.tables)
         found = spread(found, kinds, len(self.kinds))
-        price = self.spec.offers.unlisted_max_price(jobs[0].rental)
+        price = self.spec.offers.max_usd_per_hour
         (places,) = np.nonzero(found.runs.any(axis=0))
         if price is not None:
             places = places[found.usd_per_h[places] <= price]

@@ -57,7 +57,7 @@ def _by_reliability(offers: Offers) -> Narrowed | None:
 
 
 def _by_price(offers: Offers) -> Narrowed | None:
-    price, _ = offers.usd_per_hour(_DISK_GB)
+    price = offers.usd_per_hour(_DISK_GB)
     if (middle := _middle(price)) is None:
         return None
     most = middle * (1.0 + 1e-6)  # prices made anew differ in their last digits

